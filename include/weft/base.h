@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * weft/base.h - what every other header of weft stands on.
+ *
+ * Deadlines are absolute: milliseconds of the monotonic loop clock, always the
+ * last argument of whatever may block. weft_after(3) makes one.
+ */
+#ifndef WEFT_BASE_H
+#define WEFT_BASE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+#ifdef __cplusplus
+#define WEFT_BEGIN_DECLS extern "C" {
+#define WEFT_END_DECLS }
+#else
+#define WEFT_BEGIN_DECLS
+#define WEFT_END_DECLS
+#endif
+
+#if defined(__GNUC__) || defined(__clang__)
+#define WEFT_API __attribute__((visibility("default")))
+#define WEFT_FORMAT(format, first) __attribute__((format(printf, format, first)))
+#else
+#define WEFT_API
+#define WEFT_FORMAT(format, first)
+#endif
+
+/* A deadline that never comes. */
+#define WEFT_NEVER ((int64_t)-1)
+/* Try, and fail with EAGAIN rather than park. */
+#define WEFT_NOWAIT ((int64_t)0)
+
+/* Readiness, as a set of bits (weft_fd_wait, weft_select). */
+#define WEFT_READABLE 1
+#define WEFT_WRITABLE 2
+
+#endif
