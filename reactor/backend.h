@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The contract that a backend implements: six functions and capability bits.
+ *
+ * open     makes r->state; -1 with errno if the system has not got it
+ * close    frees it; after a fork it must not touch what the parent shares
+ * watch    makes `events` the set that is reported for the slot, by its mode:
+ *            EDGE   an event for each arrival; or, without the capability
+ *                   WEFT__CAN_EDGE, one report per bit, which disarms it
+ *            LEVEL  reports as long as it is so
+ *            ONCE   one report, which disarms all
+ *          -1 with errno; EPERM means that it is always ready
+ * forget   takes the slot out; called before the descriptor is closed, but the
+ *          descriptor may be gone or be another one already: never fails
+ * wait     waits, and calls weft__reactor_mark for each report, nothing else:
+ *          its tables may change as soon as the marks are dispatched
+ * fd       a descriptor that is readable when wait would report; -1 if none
+ *
+ * A disarmed descriptor reports nothing at all, not even a hang-up.
+ */
+#ifndef WEFT_REACTOR_BACKEND_H
+#define WEFT_REACTOR_BACKEND_H
+
+#include "reactor/reactor.h"
+
+enum { WEFT__CAN_EDGE = 1 };
+
+struct weft__backend {
+	const char *name;
+	unsigned capabilities;
+	int  (*open)(struct weft__reactor *);
+	void (*close)(struct weft__reactor *);
+	int  (*watch)(struct weft__reactor *, struct weft__slot *, int events);
+	void (*forget)(struct weft__reactor *, struct weft__slot *);
+	int  (*wait)(struct weft__reactor *, int64_t timeout);
+	int  (*fd)(struct weft__reactor *);
+};
+
+/* NULL-terminated; the first is the default. */
+extern const struct weft__backend *const weft__backends[];
+
+extern const struct weft__backend weft__epoll, weft__poll;
+
+/* A cookie survives its descriptor: generation above, number below. */
+static inline uint64_t
+weft__slot_cookie(const struct weft__slot *slot)
+{
+	return (uint64_t)slot->generation << 32 | (uint32_t)slot->fd;
+}
+
+/* `events` may be -EBADF: the kernel does not know the descriptor any more. */
+void weft__reactor_mark(struct weft__reactor *, uint64_t cookie, int events);
+
+#endif

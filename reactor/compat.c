@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+#ifdef HAVE_EVENTFD
+#include <sys/eventfd.h>
+#endif
+
+#include "reactor/compat.h"
+
+#ifndef HAVE_PIPE2
+static int
+set_flags(int fd)
+{
+	int flags = fcntl(fd, F_GETFL);
+
+	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
+		return -1;
+	return fcntl(fd, F_SETFD, FD_CLOEXEC);
+}
+
+static int
+pipe2(int fds[2], int flags)
+{
+	(void)flags;
+	if (pipe(fds) < 0)
+		return -1;
+	if (set_flags(fds[0]) < 0 || set_flags(fds[1]) < 0) {
+		int error = errno;
+
+		close(fds[0]);
+		close(fds[1]);
+		errno = error;
+		return -1;
+	}
+	return 0;
+}
+#endif
+
+int
+weft__compat_wake_pair(int fds[2])
+{
+#ifdef HAVE_EVENTFD
+	fds[0] = fds[1] = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	if (fds[0] >= 0)
+		return 0;
+	if (errno != ENOSYS)
+		return -1;
+#endif
+	return pipe2(fds, O_NONBLOCK | O_CLOEXEC);
+}
+
+const char *
+weft__compat_getenv(const char *name)
+{
+#if defined(HAVE_SECURE_GETENV)
+	return secure_getenv(name);
+#elif defined(HAVE_ISSETUGID)
+	return issetugid() ? NULL : getenv(name);
+#else
+	return getuid() != geteuid() || getgid() != getegid() ? NULL : getenv(name);
+#endif
+}

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MIT */
+/* What systems spell differently, for reactor/. */
+#ifndef WEFT_REACTOR_COMPAT_H
+#define WEFT_REACTOR_COMPAT_H
+
+/* A pair of non-blocking close-on-exec descriptors that carry a wake-up from
+ * the second to the first; both may be one (eventfd). -1 with errno. */
+int weft__compat_wake_pair(int fds[2]);
+/* getenv, but NULL in a program that runs with somebody else's rights. */
+const char *weft__compat_getenv(const char *name);
+
+#endif

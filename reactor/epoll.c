@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * epoll. A registration belongs to the pair of open file and number, so it can
+ * outlive either and be met again in any state: ADD may find one (EEXIST), MOD
+ * may find none (ENOENT). Both are routine and mean "the other one, then".
+ */
+#include "config.h"
+
+#ifdef HAVE_EPOLL
+
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "reactor/backend.h"
+
+enum { BATCH = 256 };
+
+struct state {
+	int fd;
+	struct epoll_event events[BATCH];
+};
+
+static int
+open_set(struct weft__reactor *reactor)
+{
+	struct state *state = malloc(sizeof *state);
+
+	if (state == NULL)
+		return -1;
+	state->fd = epoll_create1(EPOLL_CLOEXEC);
+	if (state->fd < 0) {
+		free(state);
+		return -1;
+	}
+	reactor->state = state;
+	return 0;
+}
+
+static void
+close_set(struct weft__reactor *reactor)
+{
+	struct state *state = reactor->state;
+
+	close(state->fd);
+	free(state);
+}
+
+static uint32_t
+mask(const struct weft__slot *slot, int events)
+{
+	uint32_t set = 0;
+
+	if (events & WEFT__READ)
+		set |= EPOLLIN | EPOLLRDHUP;
+	if (events & WEFT__WRITE)
+		set |= EPOLLOUT;
+	if (slot->mode == WEFT__EDGE)
+		set |= EPOLLET;
+	if (slot->mode == WEFT__ONCE)
+		set |= EPOLLONESHOT;
+	return set;
+}
+
+static int
+watch(struct weft__reactor *reactor, struct weft__slot *slot, int events)
+{
+	struct state *state = reactor->state;
+	struct epoll_event event = {
+		.events = mask(slot, events),
+		.data.u64 = weft__slot_cookie(slot)
+	};
+	int first = slot->in_backend ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
+	int other = slot->in_backend ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
+
+	if (epoll_ctl(state->fd, first, slot->fd, &event) < 0) {
+		if (errno != EEXIST && errno != ENOENT)
+			return -1;
+		if (epoll_ctl(state->fd, other, slot->fd, &event) < 0)
+			return -1;
+	}
+	slot->in_backend = true;
+	return 0;
+}
+
+static void
+forget(struct weft__reactor *reactor, struct weft__slot *slot)
+{
+	struct state *state = reactor->state;
+	struct epoll_event ignored = { 0 };     /* Linux before 2.6.9 read it */
+	int error = errno;
+
+	epoll_ctl(state->fd, EPOLL_CTL_DEL, slot->fd, &ignored);
+	errno = error;
+}
+
+static int
+translate(uint32_t set)
+{
+	int events = 0;
+
+	if (set & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
+		events |= WEFT__READ;
+	if (set & (EPOLLOUT | EPOLLHUP | EPOLLERR))
+		events |= WEFT__WRITE;
+	if (set & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
+		events |= WEFT__ENDED;
+	return events;
+}
+
+static int
+wait_for(struct weft__reactor *reactor, int64_t timeout)
+{
+	struct state *state = reactor->state;
+	int i, n;
+
+	n = epoll_wait(state->fd, state->events, BATCH,
+	    timeout > INT_MAX ? INT_MAX : (int)timeout);
+	for (i = 0; i < n; i++)
+		weft__reactor_mark(reactor, state->events[i].data.u64,
+		    translate(state->events[i].events));
+	return n;
+}
+
+static int
+set_fd(struct weft__reactor *reactor)
+{
+	return ((struct state *)reactor->state)->fd;
+}
+
+const struct weft__backend weft__epoll = {
+	"epoll", WEFT__CAN_EDGE, open_set, close_set, watch, forget, wait_for, set_fd
+};
+
+#endif

@@ -1,0 +1,371 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Slots, and one poll:
+ *
+ *   backend->wait   -> mark mark mark    slot->pending, slots in one list
+ *   dispatch the list                    pending joins the sticky bits,
+ *                                        owner and waiters are told
+ *
+ * Waiters only make fibers ready and write what is queued; whoever closes a
+ * descriptor runs later, when no list of slots is being walked. A slot that is
+ * closed loses its pending bits, so whatever happens between mark and dispatch
+ * cannot reach the next user of the number.
+ *
+ * The table has two levels and grows as numbers come up: limits on descriptors
+ * may be a billion and say nothing about use.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "reactor/backend.h"
+#include "reactor/compat.h"
+#include "reactor/reactor.h"
+
+enum { LEAF = 1024 };
+
+const struct weft__backend *const weft__backends[] = {
+#ifdef HAVE_EPOLL
+	&weft__epoll,
+#endif
+	&weft__poll,
+	NULL
+};
+
+static const struct weft__backend *
+choose(const char *name)
+{
+	const struct weft__backend *const *backend;
+
+	for (backend = weft__backends; name != NULL && *backend != NULL; backend++)
+		if (strcmp((*backend)->name, name) == 0)
+			return *backend;
+	return weft__backends[0];
+}
+
+static void
+close_leaf(struct weft__reactor *reactor, struct weft__slot *leaf)
+{
+	size_t i;
+
+	for (i = 0; i < LEAF; i++) {
+		int mode = leaf[i].mode, fd = leaf[i].fd;
+
+		if (mode == WEFT__UNUSED)
+			continue;
+		leaf[i].owner = leaf[i].waiters = NULL;
+		weft__slot_close(reactor, &leaf[i]);
+		if (mode != WEFT__ONCE)
+			close(fd);
+	}
+	free(leaf);
+}
+
+static void
+close_table(struct weft__reactor *reactor)
+{
+	size_t i;
+
+	for (i = 0; i < reactor->leaf_count; i++)
+		if (reactor->leaves[i] != NULL)
+			close_leaf(reactor, reactor->leaves[i]);
+	free(reactor->leaves);
+}
+
+int
+weft__reactor_open(struct weft__reactor *reactor, const char *name)
+{
+	*reactor = (struct weft__reactor){ .backend = choose(name) };
+	if (reactor->backend->open(reactor) < 0)
+		return -1;
+	if (weft__wake_open(&reactor->wake, reactor) == 0)
+		return 0;
+	close_table(reactor);
+	reactor->backend->close(reactor);
+	return -1;
+}
+
+void
+weft__reactor_close(struct weft__reactor *reactor)
+{
+	weft__slot_close(reactor, reactor->wake.slot);
+	weft__wake_close(&reactor->wake);
+	close_table(reactor);
+	reactor->backend->close(reactor);
+}
+
+const char *
+weft__reactor_name(const struct weft__reactor *reactor)
+{
+	return reactor->backend->name;
+}
+
+/* --- the table */
+
+static int
+grow(struct weft__reactor *reactor, size_t leaf)
+{
+	size_t count = reactor->leaf_count ? reactor->leaf_count : 4;
+	struct weft__slot **leaves;
+
+	while (count <= leaf)
+		count *= 2;
+	leaves = realloc(reactor->leaves, count * sizeof *leaves);
+	if (leaves == NULL)
+		return -1;
+	memset(leaves + reactor->leaf_count, 0,
+	    (count - reactor->leaf_count) * sizeof *leaves);
+	reactor->leaves = leaves;
+	reactor->leaf_count = count;
+	return 0;
+}
+
+static struct weft__slot *
+slot_at(const struct weft__reactor *reactor, int fd)
+{
+	size_t leaf = (size_t)fd / LEAF;
+
+	if (fd < 0 || leaf >= reactor->leaf_count || reactor->leaves[leaf] == NULL)
+		return NULL;
+	return &reactor->leaves[leaf][fd % LEAF];
+}
+
+static struct weft__slot *
+slot_make(struct weft__reactor *reactor, int fd)
+{
+	size_t leaf = (size_t)fd / LEAF;
+
+	if (leaf >= reactor->leaf_count && grow(reactor, leaf) < 0)
+		return NULL;
+	if (reactor->leaves[leaf] == NULL) {
+		reactor->leaves[leaf] = calloc(LEAF, sizeof **reactor->leaves);
+		if (reactor->leaves[leaf] == NULL)
+			return NULL;
+	}
+	return slot_at(reactor, fd);
+}
+
+struct weft__slot *
+weft__slot_open(struct weft__reactor *reactor, int fd, enum weft__mode mode)
+{
+	struct weft__slot *slot;
+
+	if (fd < 0) {
+		errno = EBADF;
+		return NULL;
+	}
+	slot = slot_make(reactor, fd);
+	if (slot == NULL)
+		return NULL;
+	if (slot->mode != WEFT__UNUSED)
+		weft__slot_close(reactor, slot);
+	slot->fd = fd;
+	slot->mode = (uint8_t)mode;
+	slot->ready = WEFT__READ | WEFT__WRITE;         /* try first */
+	return slot;
+}
+
+struct weft__slot *
+weft__slot_find(const struct weft__reactor *reactor, int fd)
+{
+	struct weft__slot *slot = slot_at(reactor, fd);
+
+	return slot != NULL && slot->mode != WEFT__UNUSED ? slot : NULL;
+}
+
+/* --- waiting */
+
+void
+weft__slot_add(struct weft__slot *slot, struct weft__waiter *waiter, int events)
+{
+	waiter->events = events;
+	waiter->previous = NULL;
+	waiter->next = slot->waiters;
+	if (waiter->next != NULL)
+		waiter->next->previous = waiter;
+	slot->waiters = waiter;
+}
+
+void
+weft__slot_remove(struct weft__slot *slot, struct weft__waiter *waiter)
+{
+	if (waiter->previous != NULL)
+		waiter->previous->next = waiter->next;
+	else
+		slot->waiters = waiter->next;
+	if (waiter->next != NULL)
+		waiter->next->previous = waiter->previous;
+	waiter->next = waiter->previous = NULL;
+}
+
+int
+weft__slot_want(struct weft__reactor *reactor, struct weft__slot *slot, int events)
+{
+	if ((slot->armed & events) == events || slot->mode == WEFT__ALWAYS)
+		return 0;
+	events |= slot->armed;
+	if (!slot->in_backend)
+		reactor->stats.registrations++;
+	if (reactor->backend->watch(reactor, slot, events) == 0) {
+		slot->armed = (uint8_t)events;
+		return 0;
+	}
+	if (errno != EPERM)
+		return -1;
+	slot->mode = WEFT__ALWAYS;
+	slot->ready = WEFT__READ | WEFT__WRITE;
+	return 0;
+}
+
+void
+weft__slot_rest(struct weft__reactor *reactor, struct weft__slot *slot)
+{
+	if (slot->in_backend)
+		reactor->backend->forget(reactor, slot);
+	slot->in_backend = false;
+	slot->armed = 0;
+}
+
+/* Tells one-time waiters; owner and waiters alike get what concerns them. */
+static bool
+tell(struct weft__slot *slot, int events)
+{
+	struct weft__waiter *waiter, *next;
+	bool useful = false;
+
+	if (slot->owner != NULL)
+		useful = slot->owner->ready(slot->owner, events);
+	for (waiter = slot->waiters; waiter != NULL; waiter = next) {
+		next = waiter->next;
+		if (events > 0 && (waiter->events & events) == 0)
+			continue;
+		weft__slot_remove(slot, waiter);
+		waiter->ready(waiter, events);
+		useful = true;
+	}
+	return useful;
+}
+
+void
+weft__slot_close(struct weft__reactor *reactor, struct weft__slot *slot)
+{
+	weft__slot_rest(reactor, slot);
+	slot->generation++;
+	slot->mode = WEFT__UNUSED;
+	slot->pending = 0;
+	tell(slot, -EBADF);
+	slot->owner = NULL;
+}
+
+int
+weft__slot_probe(int fd, int events)
+{
+	struct pollfd probe = { .fd = fd };
+	int ready = 0;
+
+	if (events & WEFT__READ)
+		probe.events |= POLLIN;
+	if (events & WEFT__WRITE)
+		probe.events |= POLLOUT;
+	while (poll(&probe, 1, 0) < 0)
+		if (errno != EINTR)
+			return -1;
+	if (probe.revents & POLLNVAL) {
+		errno = EBADF;
+		return -1;
+	}
+	if (probe.revents & (POLLIN | POLLHUP | POLLERR))
+		ready |= WEFT__READ;
+	if (probe.revents & (POLLOUT | POLLHUP | POLLERR))
+		ready |= WEFT__WRITE;
+	return ready & events;
+}
+
+/* --- one poll */
+
+void
+weft__reactor_mark(struct weft__reactor *reactor, uint64_t cookie, int events)
+{
+	struct weft__slot *slot = slot_at(reactor, (int)(uint32_t)cookie);
+
+	reactor->stats.events++;
+	if (slot == NULL || slot->mode == WEFT__UNUSED ||
+	    slot->generation != (uint32_t)(cookie >> 32)) {
+		reactor->stats.stale_events++;
+		return;
+	}
+	if (events < 0) {               /* all bits: nobody else is told */
+		slot->pending = UINT8_MAX;
+	} else {
+		slot->pending |= (uint8_t)events;
+	}
+	if (!slot->in_batch) {
+		slot->in_batch = true;
+		slot->marked = NULL;
+		*reactor->batch_end = slot;
+		reactor->batch_end = &slot->marked;
+	}
+}
+
+/* A one-time report has disarmed the slot; those who wait for something else
+ * still do. */
+static void
+arm_again(struct weft__reactor *reactor, struct weft__slot *slot)
+{
+	struct weft__waiter *waiter;
+	int events = 0;
+
+	slot->armed = 0;
+	for (waiter = slot->waiters; waiter != NULL; waiter = waiter->next)
+		events |= waiter->events;
+	if (events != 0 && weft__slot_want(reactor, slot, events) < 0)
+		tell(slot, -errno);
+}
+
+/* Whether anything came of it: somebody was told, or a bit was news. */
+static bool
+dispatch(struct weft__reactor *reactor, struct weft__slot *slot)
+{
+	int events = slot->pending;
+	bool news = (events & ~slot->ready) != 0, told;
+
+	slot->pending = 0;
+	if (events == 0)
+		return true;            /* closed since it was marked */
+	if (events == UINT8_MAX) {
+		weft__slot_close(reactor, slot);
+		return true;
+	}
+	if (slot->mode == WEFT__EDGE)
+		slot->ready |= (uint8_t)events;
+	told = tell(slot, events);
+	if (slot->mode == WEFT__ONCE)
+		arm_again(reactor, slot);
+	if (slot->mode == WEFT__LEVEL && !told)
+		weft__slot_rest(reactor, slot); /* or it would report for ever */
+	return told || (slot->mode == WEFT__EDGE && news);
+}
+
+void
+weft__reactor_poll(struct weft__reactor *reactor, int64_t timeout)
+{
+	struct weft__slot *slot, *next;
+	bool useful = false;
+
+	reactor->batch = NULL;
+	reactor->batch_end = &reactor->batch;
+	reactor->stats.polls++;
+	if (reactor->backend->wait(reactor, timeout) <= 0)
+		return;
+	for (slot = reactor->batch; slot != NULL; slot = next) {
+		next = slot->marked;
+		slot->in_batch = false;
+		useful |= dispatch(reactor, slot);
+	}
+	if (!useful)
+		reactor->stats.spins++;
+}

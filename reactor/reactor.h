@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The reactor knows descriptors, clocks and waiters. It tells a waiter that
+ * something is ready and never asks who is waiting.
+ *
+ * A descriptor's place is its slot, found by its number and never given back
+ * while the reactor lives; the slot's generation tells one use of the number
+ * from the next, so that an event for a descriptor that is gone is seen to be
+ * stale and dropped. A slot is in one of these modes:
+ *
+ *   UNUSED --slot_open--> EDGE      a stream's own: stays armed, sticky bits
+ *                         LEVEL     a listener: disarmed when nobody waits
+ *                         ONCE      somebody else's: armed for one wait only
+ *   any    --EPERM-----> ALWAYS     what the kernel refuses to poll
+ *   any    --slot_close-> UNUSED    generation + 1
+ *
+ * "Armed" is what the backend has been asked to report. Nothing is armed
+ * before somebody has tried in vain: slot_want() is called when a system call
+ * said EAGAIN, and is a comparison when the bits are armed already.
+ */
+#ifndef WEFT_REACTOR_REACTOR_H
+#define WEFT_REACTOR_REACTOR_H
+
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* What can be ready. ENDED: hang-up, end or error; it sticks, because data and
+ * the end may come in one event and a short read would hide the end. */
+enum { WEFT__READ = 1, WEFT__WRITE = 2, WEFT__ENDED = 4 };
+
+enum weft__mode {
+	WEFT__UNUSED, WEFT__EDGE, WEFT__LEVEL, WEFT__ONCE, WEFT__ALWAYS
+};
+
+struct weft__reactor;
+
+/* Somebody who wants to know. `ready` gets the events, or minus an errno when
+ * the slot is closed under it. It may wake, write and want, but it never opens
+ * or closes a slot: that is for what it wakes. It returns whether anything
+ * came of it. */
+struct weft__waiter {
+	struct weft__waiter *next, *previous;   /* while it waits on a slot */
+	bool (*ready)(struct weft__waiter *, int events);
+	int events;                             /* what it waits for */
+};
+
+struct weft__slot {
+	struct weft__waiter *owner;     /* told of every event; stays (EDGE) */
+	struct weft__waiter *waiters;   /* told once, then removed */
+	struct weft__slot *marked;      /* next in this poll's batch */
+	int fd;
+	uint32_t generation;
+	uint32_t index;                 /* the backend's own, if in_backend */
+	uint8_t mode;
+	uint8_t ready;                  /* sticky; a clear bit was EAGAIN */
+	uint8_t armed;                  /* what the backend will report */
+	uint8_t pending;                /* reported, not yet dispatched */
+	bool in_backend;
+	bool in_batch;                  /* `marked` is in use */
+};
+
+/* --- clock.c: monotonic milliseconds, never 0, and nanoseconds */
+int64_t weft__clock(void);
+int64_t weft__clock_ns(void);
+
+/* --- timer.c: a 4-ary heap with lazy re-arm */
+struct weft__timer {
+	int64_t deadline;       /* INT64_MAX: nobody waits, whatever the heap says */
+	uint64_t sequence;      /* when the deadline was set: ties go to the first */
+	size_t index;           /* 1 + its place in the heap; 0: not there */
+};
+
+struct weft__timers {
+	struct weft__entry *heap;
+	size_t count, capacity;
+	uint64_t sequence;
+	void (*fire)(struct weft__timer *);
+};
+
+int  weft__timers_reserve(struct weft__timers *, size_t timers);
+void weft__timers_free(struct weft__timers *);
+/* Never fails within what was reserved. */
+void weft__timer_set(struct weft__timers *, struct weft__timer *, int64_t deadline);
+void weft__timer_remove(struct weft__timers *, struct weft__timer *);
+void weft__timers_expire(struct weft__timers *, int64_t now);
+/* The earliest time at which expire could have something to do. */
+int64_t weft__timers_next(const struct weft__timers *);
+
+/* --- wake.c: ends a poll from another thread or a signal handler */
+struct weft__wake {
+	struct weft__waiter waiter;
+	struct weft__slot *slot;
+	int read_fd, write_fd;          /* one eventfd, or a pipe */
+	atomic_int state;
+};
+
+int  weft__wake_open(struct weft__wake *, struct weft__reactor *);
+void weft__wake_close(struct weft__wake *);
+/* Async-signal-safe; costs a system call only when the loop sleeps. Whatever
+ * the loop is to find must be published before. */
+void weft__wake_send(struct weft__wake *);
+/* Announces sleep; false if there was a call since the last one. */
+bool weft__wake_sleep(struct weft__wake *);
+void weft__wake_rise(struct weft__wake *);
+
+/* --- reactor.c */
+struct weft__reactor_stats {
+	uint64_t polls, events, stale_events, spins, registrations, wakeups;
+};
+
+struct weft__reactor {
+	const struct weft__backend *backend;
+	void *state;                    /* the backend's */
+	struct weft__slot **leaves;     /* 1,024 slots each, by descriptor */
+	size_t leaf_count;
+	struct weft__slot *batch, **batch_end;
+	struct weft__wake wake;
+	struct weft__reactor_stats stats;
+};
+
+/* `backend` is a name, or NULL; one that is not here means the default. */
+int  weft__reactor_open(struct weft__reactor *, const char *backend);
+/* Closes the descriptors of all EDGE and LEVEL slots too: they are ours. */
+void weft__reactor_close(struct weft__reactor *);
+const char *weft__reactor_name(const struct weft__reactor *);
+/* Waits at most `timeout` milliseconds (-1: for ever), then tells the waiters
+ * of everything that was reported. */
+void weft__reactor_poll(struct weft__reactor *, int64_t timeout);
+
+/* The slot of `fd`; one left over from a descriptor that foreign code has
+ * closed is closed first. NULL: EBADF, ENOMEM. */
+struct weft__slot *weft__slot_open(struct weft__reactor *, int fd, enum weft__mode);
+/* The slot of `fd` if it is in use, else NULL. */
+struct weft__slot *weft__slot_find(const struct weft__reactor *, int fd);
+/* Tells all waiters -EBADF and forgets the descriptor, which stays open. */
+void weft__slot_close(struct weft__reactor *, struct weft__slot *);
+/* Asks for events to be reported. -1: the backend's errno. A descriptor that
+ * cannot be polled becomes ALWAYS, and that is a success. */
+int  weft__slot_want(struct weft__reactor *, struct weft__slot *, int events);
+/* Takes the descriptor out of the set until the next want. */
+void weft__slot_rest(struct weft__reactor *, struct weft__slot *);
+void weft__slot_add(struct weft__slot *, struct weft__waiter *, int events);
+void weft__slot_remove(struct weft__slot *, struct weft__waiter *);
+/* For descriptors that may be ready without a report (poll(2), no wait): the
+ * bits, or -1 with EBADF. */
+int  weft__slot_probe(int fd, int events);
+
+#endif

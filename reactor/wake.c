@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A wake-up: a state word, and a descriptor that is written only while the
+ * loop sleeps.
+ *
+ *   RUNNING --send--> NOTIFIED            the loop will look before it sleeps
+ *   RUNNING --sleep-> SLEEPING --send--> NOTIFIED, and the descriptor written
+ *   any     --rise--> RUNNING
+ *
+ * Senders publish first and notify second; the loop takes the notice first and
+ * looks second. So nothing is lost, and of many senders one writes.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+#include "reactor/compat.h"
+#include "reactor/reactor.h"
+
+enum { RUNNING, SLEEPING, NOTIFIED };
+
+static bool
+drained(struct weft__waiter *waiter, int events)
+{
+	struct weft__wake *wake = (struct weft__wake *)waiter;  /* first member */
+	char sink[64];
+
+	(void)events;
+	while (read(wake->read_fd, sink, sizeof sink) == (ssize_t)sizeof sink)
+		;
+	return true;
+}
+
+int
+weft__wake_open(struct weft__wake *wake, struct weft__reactor *reactor)
+{
+	int fds[2];
+
+	if (weft__compat_wake_pair(fds) < 0)
+		return -1;
+	wake->read_fd = fds[0];
+	wake->write_fd = fds[1];
+	wake->waiter.ready = drained;
+	atomic_init(&wake->state, RUNNING);
+	wake->slot = weft__slot_open(reactor, fds[0], WEFT__LEVEL);
+	if (wake->slot != NULL) {
+		wake->slot->owner = &wake->waiter;
+		if (weft__slot_want(reactor, wake->slot, WEFT__READ) == 0)
+			return 0;
+		weft__slot_close(reactor, wake->slot);
+	}
+	weft__wake_close(wake);
+	return -1;
+}
+
+void
+weft__wake_close(struct weft__wake *wake)
+{
+	int error = errno;
+
+	close(wake->read_fd);
+	if (wake->write_fd != wake->read_fd)
+		close(wake->write_fd);
+	errno = error;
+}
+
+void
+weft__wake_send(struct weft__wake *wake)
+{
+	static const uint64_t one = 1;
+	int error = errno;
+	ssize_t n;
+
+	if (atomic_exchange(&wake->state, NOTIFIED) != SLEEPING)
+		return;
+	do
+		n = write(wake->write_fd, &one, sizeof one);
+	while (n < 0 && errno == EINTR);        /* full is as good as written */
+	errno = error;
+}
+
+bool
+weft__wake_sleep(struct weft__wake *wake)
+{
+	int running = RUNNING;
+
+	return atomic_compare_exchange_strong(&wake->state, &running, SLEEPING);
+}
+
+void
+weft__wake_rise(struct weft__wake *wake)
+{
+	atomic_store(&wake->state, RUNNING);
+}
