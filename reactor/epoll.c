@@ -53,9 +53,9 @@ mask(const struct weft__slot *slot, int events)
 {
 	uint32_t set = 0;
 
-	if (events & WEFT__READ)
+	if (events & WEFT_READABLE)
 		set |= EPOLLIN | EPOLLRDHUP;
-	if (events & WEFT__WRITE)
+	if (events & WEFT_WRITABLE)
 		set |= EPOLLOUT;
 	if (slot->mode == WEFT__EDGE)
 		set |= EPOLLET;
@@ -102,9 +102,9 @@ translate(uint32_t set)
 	int events = 0;
 
 	if (set & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
-		events |= WEFT__READ;
+		events |= WEFT_READABLE;
 	if (set & (EPOLLOUT | EPOLLHUP | EPOLLERR))
-		events |= WEFT__WRITE;
+		events |= WEFT_WRITABLE;
 	if (set & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
 		events |= WEFT__ENDED;
 	return events;

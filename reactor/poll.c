@@ -68,9 +68,9 @@ mask(int events)
 {
 	short set = 0;
 
-	if (events & WEFT__READ)
+	if (events & WEFT_READABLE)
 		set |= POLLIN | POLLRDHUP;
-	if (events & WEFT__WRITE)
+	if (events & WEFT_WRITABLE)
 		set |= POLLOUT;
 	return set;
 }
@@ -112,9 +112,9 @@ translate(short set)
 	if (set & POLLNVAL)
 		return -EBADF;
 	if (set & (POLLIN | POLLRDHUP | POLLHUP | POLLERR))
-		events |= WEFT__READ;
+		events |= WEFT_READABLE;
 	if (set & (POLLOUT | POLLHUP | POLLERR))
-		events |= WEFT__WRITE;
+		events |= WEFT_WRITABLE;
 	if (set & (POLLRDHUP | POLLHUP | POLLERR))
 		events |= WEFT__ENDED;
 	return events;

@@ -3,8 +3,7 @@
  * Slots, and one poll:
  *
  *   backend->wait   -> mark mark mark    slot->pending, slots in one list
- *   dispatch the list                    pending joins the sticky bits,
- *                                        owner and waiters are told
+ *   dispatch the list                    owner and waiters are told
  *
  * Waiters only make fibers ready and write what is queued; whoever closes a
  * descriptor runs later, when no list of slots is being walked. A slot that is
@@ -57,7 +56,8 @@ close_leaf(struct weft__reactor *reactor, struct weft__slot *leaf)
 
 		if (mode == WEFT__UNUSED)
 			continue;
-		leaf[i].owner = leaf[i].waiters = NULL;
+		leaf[i].notify = NULL;
+		leaf[i].waiters = NULL;
 		weft__slot_close(reactor, &leaf[i]);
 		if (mode != WEFT__ONCE)
 			close(fd);
@@ -165,7 +165,6 @@ weft__slot_open(struct weft__reactor *reactor, int fd, enum weft__mode mode)
 		weft__slot_close(reactor, slot);
 	slot->fd = fd;
 	slot->mode = (uint8_t)mode;
-	slot->ready = WEFT__READ | WEFT__WRITE;         /* try first */
 	return slot;
 }
 
@@ -217,7 +216,6 @@ weft__slot_want(struct weft__reactor *reactor, struct weft__slot *slot, int even
 	if (errno != EPERM)
 		return -1;
 	slot->mode = WEFT__ALWAYS;
-	slot->ready = WEFT__READ | WEFT__WRITE;
 	return 0;
 }
 
@@ -230,15 +228,15 @@ weft__slot_rest(struct weft__reactor *reactor, struct weft__slot *slot)
 	slot->armed = 0;
 }
 
-/* Tells one-time waiters; owner and waiters alike get what concerns them. */
+/* Tells the owner everything, and the waiters what concerns them. */
 static bool
 tell(struct weft__slot *slot, int events)
 {
 	struct weft__waiter *waiter, *next;
 	bool useful = false;
 
-	if (slot->owner != NULL)
-		useful = slot->owner->ready(slot->owner, events);
+	if (slot->notify != NULL)
+		useful = slot->notify(slot->arg, events);
 	for (waiter = slot->waiters; waiter != NULL; waiter = next) {
 		next = waiter->next;
 		if (events > 0 && (waiter->events & events) == 0)
@@ -258,7 +256,7 @@ weft__slot_close(struct weft__reactor *reactor, struct weft__slot *slot)
 	slot->mode = WEFT__UNUSED;
 	slot->pending = 0;
 	tell(slot, -EBADF);
-	slot->owner = NULL;
+	slot->notify = NULL;
 }
 
 int
@@ -267,9 +265,9 @@ weft__slot_probe(int fd, int events)
 	struct pollfd probe = { .fd = fd };
 	int ready = 0;
 
-	if (events & WEFT__READ)
+	if (events & WEFT_READABLE)
 		probe.events |= POLLIN;
-	if (events & WEFT__WRITE)
+	if (events & WEFT_WRITABLE)
 		probe.events |= POLLOUT;
 	while (poll(&probe, 1, 0) < 0)
 		if (errno != EINTR)
@@ -279,9 +277,9 @@ weft__slot_probe(int fd, int events)
 		return -1;
 	}
 	if (probe.revents & (POLLIN | POLLHUP | POLLERR))
-		ready |= WEFT__READ;
+		ready |= WEFT_READABLE;
 	if (probe.revents & (POLLOUT | POLLHUP | POLLERR))
-		ready |= WEFT__WRITE;
+		ready |= WEFT_WRITABLE;
 	return ready & events;
 }
 
@@ -326,12 +324,12 @@ arm_again(struct weft__reactor *reactor, struct weft__slot *slot)
 		tell(slot, -errno);
 }
 
-/* Whether anything came of it: somebody was told, or a bit was news. */
+/* Whether anything came of it. */
 static bool
 dispatch(struct weft__reactor *reactor, struct weft__slot *slot)
 {
 	int events = slot->pending;
-	bool news = (events & ~slot->ready) != 0, told;
+	bool useful;
 
 	slot->pending = 0;
 	if (events == 0)
@@ -340,14 +338,12 @@ dispatch(struct weft__reactor *reactor, struct weft__slot *slot)
 		weft__slot_close(reactor, slot);
 		return true;
 	}
-	if (slot->mode == WEFT__EDGE)
-		slot->ready |= (uint8_t)events;
-	told = tell(slot, events);
+	useful = tell(slot, events);
 	if (slot->mode == WEFT__ONCE)
 		arm_again(reactor, slot);
-	if (slot->mode == WEFT__LEVEL && !told)
+	if (slot->mode == WEFT__LEVEL && !useful)
 		weft__slot_rest(reactor, slot); /* or it would report for ever */
-	return told || (slot->mode == WEFT__EDGE && news);
+	return useful;
 }
 
 void

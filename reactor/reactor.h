@@ -27,9 +27,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* What can be ready. ENDED: hang-up, end or error; it sticks, because data and
- * the end may come in one event and a short read would hide the end. */
-enum { WEFT__READ = 1, WEFT__WRITE = 2, WEFT__ENDED = 4 };
+#include "weft/base.h"
+
+/* Events are WEFT_READABLE, WEFT_WRITABLE and this: hang-up, end or error. It
+ * comes with the others and is to be remembered, because data and the end may
+ * come in one event and a short read would hide the end. */
+#define WEFT__ENDED 4
 
 enum weft__mode {
 	WEFT__UNUSED, WEFT__EDGE, WEFT__LEVEL, WEFT__ONCE, WEFT__ALWAYS
@@ -37,25 +40,28 @@ enum weft__mode {
 
 struct weft__reactor;
 
-/* Somebody who wants to know. `ready` gets the events, or minus an errno when
- * the slot is closed under it. It may wake, write and want, but it never opens
- * or closes a slot: that is for what it wakes. It returns whether anything
- * came of it. */
+/* Who is told of all that happens to a descriptor: the events, or minus an
+ * errno when the slot is closed. It may wake, write and want, but never opens
+ * or closes a slot: that is for what it wakes. Returns whether anything came
+ * of it. */
+typedef bool weft__notify(void *arg, int events);
+
+/* Somebody who is told once, by the same rules. */
 struct weft__waiter {
 	struct weft__waiter *next, *previous;   /* while it waits on a slot */
-	bool (*ready)(struct weft__waiter *, int events);
+	void (*ready)(struct weft__waiter *, int events);
 	int events;                             /* what it waits for */
 };
 
 struct weft__slot {
-	struct weft__waiter *owner;     /* told of every event; stays (EDGE) */
-	struct weft__waiter *waiters;   /* told once, then removed */
+	weft__notify *notify;           /* NULL: nobody */
+	void *arg;
+	struct weft__waiter *waiters;
 	struct weft__slot *marked;      /* next in this poll's batch */
 	int fd;
 	uint32_t generation;
 	uint32_t index;                 /* the backend's own, if in_backend */
 	uint8_t mode;
-	uint8_t ready;                  /* sticky; a clear bit was EAGAIN */
 	uint8_t armed;                  /* what the backend will report */
 	uint8_t pending;                /* reported, not yet dispatched */
 	bool in_backend;
@@ -91,7 +97,6 @@ int64_t weft__timers_next(const struct weft__timers *);
 
 /* --- wake.c: ends a poll from another thread or a signal handler */
 struct weft__wake {
-	struct weft__waiter waiter;
 	struct weft__slot *slot;
 	int read_fd, write_fd;          /* one eventfd, or a pipe */
 	atomic_int state;

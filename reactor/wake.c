@@ -21,9 +21,9 @@
 enum { RUNNING, SLEEPING, NOTIFIED };
 
 static bool
-drained(struct weft__waiter *waiter, int events)
+drain(void *arg, int events)
 {
-	struct weft__wake *wake = (struct weft__wake *)waiter;  /* first member */
+	const struct weft__wake *wake = arg;
 	char sink[64];
 
 	(void)events;
@@ -41,12 +41,12 @@ weft__wake_open(struct weft__wake *wake, struct weft__reactor *reactor)
 		return -1;
 	wake->read_fd = fds[0];
 	wake->write_fd = fds[1];
-	wake->waiter.ready = drained;
 	atomic_init(&wake->state, RUNNING);
 	wake->slot = weft__slot_open(reactor, fds[0], WEFT__LEVEL);
 	if (wake->slot != NULL) {
-		wake->slot->owner = &wake->waiter;
-		if (weft__slot_want(reactor, wake->slot, WEFT__READ) == 0)
+		wake->slot->notify = drain;
+		wake->slot->arg = wake;
+		if (weft__slot_want(reactor, wake->slot, WEFT_READABLE) == 0)
 			return 0;
 		weft__slot_close(reactor, wake->slot);
 	}
