@@ -9,10 +9,7 @@
  *     flip     0,position ======== limit           capacity   n can be got
  *     compact  0 == position                 limit,capacity   the rest, then more
  *
- * A growable Buffer is a fixed one with a maximum: when a put finds no room
- * and the limit is the capacity, the capacity doubles and the limit follows.
- * If views share the bytes, growing leaves the old bytes to them and goes on
- * with a copy; else the memory is resized in place.
+ * The memory, and how it grows, is in buffer_storage.c.
  */
 #include "config.h"
 
@@ -21,52 +18,8 @@
 
 #include "lib/buffer.h"
 
-/* Success leaves errno alone; a successful malloc is allowed not to. */
-static void *
-resize(void *old, size_t header, size_t n)
-{
-	void *memory;
-	int saved = errno;
-
-	if (n > WEFT__BUFFER_MAX - header) {
-		errno = ENOMEM;
-		return NULL;
-	}
-	if ((memory = realloc(old, header + n)) != NULL)
-		errno = saved;
-	return memory;
-}
-
-/* calloc, not resize and memset: fresh pages are zero already. */
-static struct weft__storage *
-storage_new(size_t capacity)
-{
-	struct weft__storage *s;
-	int saved = errno;
-
-	if (capacity > WEFT__BUFFER_MAX - sizeof(*s)) {
-		errno = ENOMEM;
-		return NULL;
-	}
-	if ((s = calloc(1, sizeof(*s) + capacity)) == NULL)
-		return NULL;
-	errno = saved;
-	s->references = 1;
-	return s;
-}
-
-static void
-storage_release(struct weft__storage *s)
-{
-	int saved = errno;
-
-	if (s != NULL && --s->references == 0)
-		free(s);
-	errno = saved;
-}
-
 /* For the rare path of every call: set errno, be -1. */
-WEFT__COLD int
+int
 weft__buffer_refuse(int error)
 {
 	errno = error;
@@ -95,10 +48,12 @@ weft__buffer_init(struct weft_buffer *b, void *memory, size_t capacity)
 struct weft_buffer *
 weft__buffer_make(unsigned char *bytes, size_t capacity, struct weft__storage *s)
 {
-	struct weft_buffer *b = resize(NULL, sizeof(*b), 0);
+	struct weft_buffer *b;
+	int saved = errno;
 
-	if (b == NULL)
+	if ((b = malloc(sizeof(*b))) == NULL)
 		return NULL;
+	errno = saved; /* which a malloc that succeeds is allowed to change */
 	init(b, bytes, capacity);
 	b->storage = s;
 	if (s != NULL)
@@ -109,13 +64,13 @@ weft__buffer_make(unsigned char *bytes, size_t capacity, struct weft__storage *s
 struct weft_buffer *
 weft_buffer_new(size_t capacity)
 {
-	struct weft__storage *s = storage_new(capacity);
+	struct weft__storage *s = weft__storage_new(capacity);
 	struct weft_buffer *b;
 
 	if (s == NULL)
 		return NULL;
 	b = weft__buffer_make(s->bytes, capacity, s);
-	storage_release(s);
+	weft__storage_release(s);
 	return b;
 }
 
@@ -161,7 +116,7 @@ weft_buffer_free(struct weft_buffer *b)
 	if (b == NULL || b->embedded)
 		return;
 	weft__buffer_check(b);
-	storage_release(b->storage);
+	weft__storage_release(b->storage);
 	free(b);
 	errno = saved;
 }
@@ -308,70 +263,4 @@ weft_buffer_bytes(const struct weft_buffer *b)
 {
 	weft__buffer_check(b);
 	return b->bytes;
-}
-
-/* Doubled until it holds `needed`, which is at most the maximum. */
-static size_t
-next_capacity(const struct weft_buffer *b, size_t needed)
-{
-	size_t n = b->capacity;
-
-	if (n == 0)
-		n = b->maximum < WEFT__BUFFER_FIRST ? b->maximum : WEFT__BUFFER_FIRST;
-	while (n < needed)
-		n = n > b->maximum / 2 ? b->maximum : n * 2;
-	return n;
-}
-
-/* The storage for `capacity` bytes that begins with what b has now. Where
- * views hold the old one, it stays theirs. */
-static struct weft__storage *
-storage_grown(struct weft_buffer *b, size_t capacity)
-{
-	struct weft__storage *s;
-
-	if (b->storage->references == 1)
-		return resize(b->storage, sizeof(*s), capacity);
-	if ((s = resize(NULL, sizeof(*s), capacity)) == NULL)
-		return NULL;
-	s->references = 1;
-	memcpy(s->bytes, b->bytes, b->capacity);
-	storage_release(b->storage);
-	return s;
-}
-
-static int
-grow(struct weft_buffer *b, size_t needed)
-{
-	size_t capacity = next_capacity(b, needed);
-	struct weft__storage *s = storage_grown(b, capacity);
-
-	if (s == NULL)
-		return -1;
-	memset(s->bytes + b->capacity, 0, capacity - b->capacity);
-	b->storage = s;
-	b->bytes = s->bytes;
-	b->capacity = b->limit = capacity;
-	return 0;
-}
-
-/* The slow half of every put. A limit below the capacity was set on purpose:
- * growing would not give the room behind it. */
-WEFT__COLD int
-weft__buffer_make_room(struct weft_buffer *b, size_t n)
-{
-	if (b->read_only)
-		return weft__buffer_refuse(EROFS);
-	if (n <= weft__buffer_remaining(b))
-		return 0;
-	if (b->limit != b->capacity || b->maximum < b->position || n > b->maximum - b->position)
-		return weft__buffer_refuse(ENOBUFS);
-	return grow(b, b->position + n);
-}
-
-int
-weft_buffer_reserve(struct weft_buffer *b, size_t n)
-{
-	weft__buffer_check(b);
-	return weft__buffer_make_room(b, n);
 }

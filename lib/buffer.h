@@ -46,8 +46,12 @@ struct weft__storage {
 /* buffer.c */
 void weft__buffer_init(struct weft_buffer *, void *memory, size_t capacity);
 struct weft_buffer *weft__buffer_make(unsigned char *bytes, size_t capacity, struct weft__storage *);
-int weft__buffer_make_room(struct weft_buffer *, size_t n);
-int weft__buffer_refuse(int error);
+WEFT__COLD int weft__buffer_refuse(int error);
+
+/* buffer_storage.c */
+struct weft__storage *weft__storage_new(size_t capacity);
+void weft__storage_release(struct weft__storage *);
+WEFT__COLD int weft__buffer_make_room(struct weft_buffer *, size_t n);
 
 struct weft_buffer {
 	unsigned char *bytes;          /* byte 0; NULL only when capacity is 0 */
@@ -95,13 +99,11 @@ weft__buffer_move_to(struct weft_buffer *b, size_t position)
 		b->mark = WEFT__NO_MARK;
 }
 
-/* Whether n bytes can be stored at the position, after growing if need be. */
-static inline bool
-weft__buffer_has_room(struct weft_buffer *b, size_t n)
+/* The address of a byte; bytes may be NULL, to which C lets nobody add 0. */
+static inline unsigned char *
+weft__buffer_at(const struct weft_buffer *b, size_t index)
 {
-	if (weft__buffer_remaining(b) >= n && !b->read_only)
-		return true;
-	return weft__buffer_make_room(b, n) == 0;
+	return b->bytes == NULL ? NULL : b->bytes + index;
 }
 
 /* memmove that may be given NULL when there is nothing to move. */

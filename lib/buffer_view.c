@@ -21,14 +21,13 @@
 static struct weft_buffer *
 view(const struct weft_buffer *b, size_t index, size_t n)
 {
-	unsigned char *bytes = b->bytes == NULL ? NULL : b->bytes + index;
 	struct weft_buffer *v;
 
 	if (b->embedded) {
 		errno = ENOTSUP;
 		return NULL;
 	}
-	if ((v = weft__buffer_make(bytes, n, b->storage)) != NULL)
+	if ((v = weft__buffer_make(weft__buffer_at(b, index), n, b->storage)) != NULL)
 		v->read_only = b->read_only;
 	return v;
 }
