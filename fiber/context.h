@@ -8,10 +8,10 @@
  *     asm       the stack pointer; the callee-saved registers lie above it
  *     ucontext  a jmp_buf in the frame of the switch that suspended it
  *
- * What a switch keeps per context: everything that the ABI says a call keeps,
- * but not the signal mask, and floating-point modes (rounding, exception
- * masks) only where the file of the switch says so. A context never changes
- * threads.
+ * A switch keeps the registers that a call keeps. The signal mask and the
+ * floating-point modes (rounding, exception masks) stay the thread's: the next
+ * context runs with what the last one set, and one that changes them puts them
+ * back before it switches. A context never changes threads.
  *
  * weft__context_name()    who switches: "asm" or "ucontext"
  * weft__context_make()    entry(arg) runs at the first switch to the context,
@@ -48,27 +48,70 @@
 #endif
 #endif
 
+#if defined(WEFT__ASAN) || defined(WEFT__TSAN)
+#define WEFT__SANITIZED 1
+#endif
+
 struct weft__context {
 	void *sp;		/* while suspended; must stay first: the
 				 * assembly knows it at offset 0 */
+#ifdef WEFT__SANITIZED
+	void (*entry)(void *);	/* in a made context */
+	void *arg;
+#endif
 #ifdef WEFT__ASAN
-	const void *stack_low;
-	size_t stack_size;	/* 0 in an adopted context not yet left */
+	const void *stack_low;	/* NULL in an adopted context not yet left */
+	size_t stack_size;
 	void *fake_stack;	/* while suspended */
 #endif
 #ifdef WEFT__TSAN
-	void *tsan;
+	void *tsan;		/* NULL once over */
 #endif
 };
 
 const char *weft__context_name(void);
 void weft__context_make(struct weft__context *, void *stack_low,
     size_t stack_size, void (*entry)(void *), void *arg);
+
+#if defined(WEFT_CONTEXT_ASM) && !defined(WEFT__SANITIZED)
+
+/* context_<cpu>.S */
+void weft__context_swap(struct weft__context *from, struct weft__context *to);
+
+static inline void
+weft__context_adopt(struct weft__context *c)
+{
+	(void)c;
+}
+
+static inline void
+weft__context_switch(struct weft__context *from, struct weft__context *to)
+{
+	weft__context_swap(from, to);
+}
+
+static inline void __attribute__((noreturn))
+weft__context_leave(struct weft__context *from, struct weft__context *to)
+{
+	weft__context_swap(from, to);
+	__builtin_unreachable();
+}
+
+static inline void
+weft__context_forget(struct weft__context *c)
+{
+	(void)c;
+}
+
+#else
+
 void weft__context_adopt(struct weft__context *);
 void weft__context_switch(struct weft__context *from,
     struct weft__context *to);
 void weft__context_leave(struct weft__context *from,
     struct weft__context *to) __attribute__((noreturn));
 void weft__context_forget(struct weft__context *);
+
+#endif
 
 #endif

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * fiber/context_x86_64.S - the switch for x86-64, System V ABI.
+ *
+ *     void weft__context_swap(struct weft__context *from,
+ *         struct weft__context *to);
+ *
+ * A suspended context is seven words on its stack; its sp points at the first:
+ *
+ *     sp + 0   r15  r14  r13  r12  rbx  rbp
+ *     sp + 48  where to go on: behind the call of the switch, or, in a context
+ *              that has not run, weft__context_start (context_asm.c writes
+ *              these words)
+ *
+ * Measured on AMD EPYC, ns for a switch between two contexts: 2.7 as it
+ * stands; 2.9 with push and pop; 9.9 with ret at the end, because the processor
+ * predicts that ret goes back to its own caller and is wrong each time; 4.3
+ * with mxcsr and the x87 control word kept per context, which is why they are
+ * not.
+ *
+ * The words are written below rsp while rsp still stands above them: the red
+ * zone, 128 bytes, is ours, and no signal handler touches it.
+ *
+ * Shadow stacks (SHSTK): going on at an address that no call has pushed is what
+ * they forbid. The property note therefore claims IBT but not SHSTK, and the
+ * linker drops the claim for the whole object, so that the C library leaves
+ * shadow stacks off. A process that forces them on faults in the first ret
+ * after a switch: it needs the ucontext switch. The jump is notrack, as no
+ * endbr64 stands behind a call.
+ */
+
+#if defined(__x86_64__) && !defined(__ILP32__) && !defined(_WIN32)
+
+#ifdef __APPLE__
+#define NAME(name) _##name
+#define HIDDEN(name) .private_extern NAME(name)
+#define FUNCTION(name)
+#define END(name)
+#else
+#define NAME(name) name
+#define HIDDEN(name) .hidden name
+#define FUNCTION(name) .type name, @function
+#define END(name) .size name, . - name
+#endif
+
+	.text
+
+	.globl	NAME(weft__context_swap)
+	HIDDEN(weft__context_swap)
+	FUNCTION(weft__context_swap)
+	.p2align 4
+NAME(weft__context_swap):
+	.cfi_startproc
+	endbr64
+	leaq	-48(%rsp), %rax
+	movq	%r15, (%rax)
+	movq	%r14, 8(%rax)
+	movq	%r13, 16(%rax)
+	movq	%r12, 24(%rax)
+	movq	%rbx, 32(%rax)
+	movq	%rbp, 40(%rax)
+	movq	%rax, (%rdi)
+
+	movq	(%rsi), %rax
+	movq	(%rax), %r15
+	movq	8(%rax), %r14
+	movq	16(%rax), %r13
+	movq	24(%rax), %r12
+	movq	32(%rax), %rbx
+	movq	40(%rax), %rbp
+	movq	48(%rax), %rcx
+	leaq	56(%rax), %rsp
+	.cfi_def_cfa_offset 0
+	.cfi_register rip, rcx
+	notrack jmp *%rcx
+	.cfi_endproc
+	END(weft__context_swap)
+
+/*
+ * The first frame of a context: r12 is the entry, r13 its argument. Unwinders
+ * stop here: there is no caller, and rbp is 0.
+ */
+	.globl	NAME(weft__context_start)
+	HIDDEN(weft__context_start)
+	FUNCTION(weft__context_start)
+	.p2align 4
+NAME(weft__context_start):
+	.cfi_startproc
+	.cfi_undefined rip
+	endbr64
+	movq	%r13, %rdi
+	callq	*%r12
+	ud2
+	.cfi_endproc
+	END(weft__context_start)
+
+#endif
+
+#if defined(__linux__) && defined(__ELF__)
+	.section .note.GNU-stack, "", %progbits
+#if defined(__x86_64__) && !defined(__ILP32__)
+	/* GNU_PROPERTY_X86_FEATURE_1_AND: IBT */
+	.section .note.gnu.property, "a"
+	.p2align 3
+	.long	4, 16, 5
+	.asciz	"GNU"
+	.long	0xc0000002, 4, 1, 0
+#endif
+#endif
