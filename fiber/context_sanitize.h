@@ -37,6 +37,13 @@
 
 #define WEFT__UNSANITIZED WEFT__NO_ASAN WEFT__NO_TSAN
 
+/*
+ * Entered as one context and left as another: inlined always, because clang's
+ * ThreadSanitizer counts the calls and returns of each context even here.
+ */
+#define WEFT__BETWEEN \
+	WEFT__UNSANITIZED static inline __attribute__((always_inline))
+
 #ifdef WEFT__SANITIZED
 
 /* On its way out in this thread; arrive() finishes what depart() began. */
@@ -62,7 +69,7 @@ weft__context_describe(struct weft__context *c, void *stack_low,
 	(void)stack_low, (void)stack_size;
 }
 
-WEFT__UNSANITIZED static inline void
+WEFT__BETWEEN void
 weft__context_depart(struct weft__context *from, struct weft__context *to,
     bool over)
 {
@@ -78,7 +85,7 @@ weft__context_depart(struct weft__context *from, struct weft__context *to,
 	(void)to;
 }
 
-WEFT__UNSANITIZED static inline void
+WEFT__BETWEEN void
 weft__context_arrive(struct weft__context *c)
 {
 	struct weft__context *from = departing;

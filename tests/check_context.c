@@ -58,13 +58,19 @@ new_stack(size_t size)
 }
 
 static void
-start(struct routine *r, void (*entry)(void *))
+make(struct routine *r, void (*entry)(void *))
 {
 	memset(r, 0, sizeof *r);
 	r->stack = new_stack(STACK_SIZE);
 	r->valgrind = VALGRIND_STACK_REGISTER(r->stack, r->stack + STACK_SIZE);
-	weft__context_adopt(&main_context);
 	weft__context_make(&r->context, r->stack, STACK_SIZE, entry, r);
+}
+
+static void
+start(struct routine *r, void (*entry)(void *))
+{
+	weft__context_adopt(&main_context);
+	make(r, entry);
 }
 
 static void
@@ -320,10 +326,7 @@ make_another(void *arg)
 {
 	struct routine *r = arg;
 
-	memset(&inner, 0, sizeof inner);
-	inner.stack = new_stack(STACK_SIZE);
-	weft__context_make(&inner.context, inner.stack, STACK_SIZE,
-	    count_for_ever, &inner);
+	make(&inner, count_for_ever);
 	r->count = 1;
 	finish(r);
 }
