@@ -79,7 +79,8 @@ close_table(struct weft__reactor *reactor)
 int
 weft__reactor_open(struct weft__reactor *reactor, const char *name)
 {
-	*reactor = (struct weft__reactor){ .backend = choose(name) };
+	*reactor = (struct weft__reactor){ .backend = choose(
+	    name != NULL ? name : weft__compat_getenv("WEFT_BACKEND")) };
 	if (reactor->backend->open(reactor) < 0)
 		return -1;
 	if (weft__wake_open(&reactor->wake, reactor) == 0)

@@ -126,7 +126,8 @@ struct weft__reactor {
 	struct weft__reactor_stats stats;
 };
 
-/* `backend` is a name, or NULL; one that is not here means the default. */
+/* `backend` is a name; NULL: what WEFT_BACKEND says, except in a setuid
+ * program. One that is not here means the default. */
 int  weft__reactor_open(struct weft__reactor *, const char *backend);
 /* Closes the descriptors of all EDGE and LEVEL slots too: they are ours. */
 void weft__reactor_close(struct weft__reactor *);

@@ -1,0 +1,395 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The life of a fiber: spawn, join, detach, cancel, exit, and what it does
+ * alone: yield, sleep, park.
+ *
+ *     low                                            stack->
+ *      |  ........ frames grow down <--- | struct weft_fiber | struct weft__stack
+ *
+ * A handle is the address of the block; it is good until the fiber has been
+ * joined, or has ended detached.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fiber/fiber.h"
+
+static int
+fail(int error)
+{
+	errno = error;
+	return -1;
+}
+
+/* --- time */
+
+int64_t
+weft_now(void)
+{
+	return weft__clock();
+}
+
+int64_t
+weft_after(int64_t milliseconds)
+{
+	int64_t now = (weft__clock_ns() + 999999) / 1000000;
+
+	if (milliseconds > INT64_MAX - 1 - now)
+		return INT64_MAX - 1;
+	if (milliseconds <= -now)
+		return 1;       /* as past as can be without being WEFT_NOWAIT */
+	return now + milliseconds;
+}
+
+/* --- birth */
+
+static void
+fiber_main(void *arg)
+{
+	struct weft_fiber *self = arg;
+	int result = -1;
+
+	errno = 0;
+	self->state = WEFT__RUNNING;
+	if (!self->canceled)
+		result = self->fn(self->arg);
+	weft_exit(result);
+}
+
+static struct weft_fiber *
+block_on(struct weft__stack *stack)
+{
+	uintptr_t top = (uintptr_t)stack - sizeof(struct weft_fiber);
+
+	return (struct weft_fiber *)(top & ~(uintptr_t)63);
+}
+
+/* A block that has never been used is all zero. */
+static int
+enlist(struct weft_loop *loop, struct weft_fiber *fiber)
+{
+	if (weft__timers_reserve(&loop->timers, loop->blocks + 1) < 0)
+		return -1;
+	loop->blocks++;
+	fiber->loop = loop;
+	fiber->timer.deadline = INT64_MAX;
+	fiber->older = loop->all;
+	loop->all = fiber;
+	return 0;
+}
+
+/* All but what outlives a run: loop, older, and the timer, which may be in the
+ * heap. */
+static void
+start(struct weft_fiber *fiber, weft_fn *fn, void *arg, struct weft__stack *stack)
+{
+	fiber->stack = stack;
+	fiber->fn = fn;
+	fiber->arg = arg;
+	fiber->canceled = fiber->shielded = fiber->detached = false;
+	fiber->permit = fiber->parking = false;
+	fiber->deadline = INT64_MAX;
+	fiber->joiner = NULL;
+	fiber->id = ++fiber->loop->ids;
+	fiber->name[0] = '\0';
+	weft__context_make(&fiber->context, stack->low,
+	    (size_t)((char *)fiber - stack->low), fiber_main, fiber);
+	fiber->loop->stats.fibers++;
+	weft__ready(fiber);
+}
+
+static struct weft_fiber *
+spawn(weft_fn *fn, void *arg, size_t stack_size)
+{
+	struct weft_loop *loop = weft__loop();
+	struct weft__stack *stack;
+	struct weft_fiber *fiber;
+	int error;
+
+	if (loop == NULL)
+		return NULL;
+	error = fn == NULL ? EINVAL : weft__loop_check(loop);
+	if (error != 0) {
+		errno = error;
+		return NULL;
+	}
+	stack = weft__stack_take(&loop->stacks, stack_size);
+	if (stack == NULL)
+		return NULL;
+	fiber = block_on(stack);
+	if (fiber->loop == NULL && enlist(loop, fiber) < 0) {
+		weft__stack_give(&loop->stacks, stack);
+		errno = ENOMEM;
+		return NULL;
+	}
+	start(fiber, fn, arg, stack);
+	return fiber;
+}
+
+struct weft_fiber *
+weft_spawn(weft_fn *fn, void *arg)
+{
+	return spawn(fn, arg, 0);
+}
+
+struct weft_fiber *
+weft_spawn_with(const struct weft_fiber_options *options, weft_fn *fn, void *arg)
+{
+	struct weft_fiber_options all = { 0 };
+	struct weft_fiber *fiber;
+
+	if (options != NULL) {
+		if (options->size < sizeof options->size) {
+			errno = EINVAL;
+			return NULL;
+		}
+		memcpy(&all, options, options->size < sizeof all ?
+		    options->size : sizeof all);
+	}
+	fiber = spawn(fn, arg, all.stack_size);
+	if (fiber != NULL && all.name != NULL)
+		weft_set_name(fiber, all.name);
+	return fiber;
+}
+
+int
+weft_go(weft_fn *fn, void *arg)
+{
+	struct weft_fiber *fiber = spawn(fn, arg, 0);
+
+	if (fiber == NULL)
+		return -1;
+	fiber->detached = true;
+	return 0;
+}
+
+/* --- end */
+
+void
+weft__fiber_recycle(struct weft_fiber *fiber)
+{
+	fiber->state = WEFT__POOLED;
+	weft__stack_give(&fiber->loop->stacks, fiber->stack);
+}
+
+void
+weft_exit(int result)
+{
+	struct weft_loop *loop = weft__loop_here();
+	struct weft_fiber *self = loop != NULL ? loop->current : NULL;
+
+	if (self == NULL || self == &loop->main)
+		exit(result);
+	self->result = result;
+	self->state = WEFT__DONE;
+	loop->stats.fibers--;
+	weft__frames_free(self);
+	if (self->joiner != NULL)
+		weft__wake(self->joiner, 0);
+	weft__sched_leave(loop);
+}
+
+static int
+may_take(const struct weft_loop *loop, const struct weft_fiber *fiber)
+{
+	if (fiber == NULL || fiber->loop != loop || fiber->detached ||
+	    fiber->joiner != NULL || fiber == &loop->main)
+		return EINVAL;
+	return 0;
+}
+
+int
+weft_join(struct weft_fiber *fiber, int *result, int64_t deadline)
+{
+	struct weft_loop *loop = weft__loop();
+	int error;
+
+	if (loop == NULL)
+		return -1;
+	error = fiber == loop->current ? EDEADLK : may_take(loop, fiber);
+	if (error == 0)
+		error = weft__check(loop);
+	if (error != 0)
+		return fail(error);
+	if (fiber->state != WEFT__DONE) {
+		fiber->joiner = loop->current;
+		error = weft__park(loop, deadline, WEFT__INTERNAL);
+		fiber->joiner = NULL;
+		if (fiber->state != WEFT__DONE)
+			return fail(error);
+	}
+	if (result != NULL)
+		*result = fiber->result;
+	weft__fiber_recycle(fiber);
+	return 0;
+}
+
+int
+weft_detach(struct weft_fiber *fiber)
+{
+	struct weft_loop *loop = weft__loop();
+	int error;
+
+	if (loop == NULL)
+		return -1;
+	error = may_take(loop, fiber);
+	if (error != 0)
+		return fail(error);
+	fiber->detached = true;
+	/* One that is just leaving does it itself, off its stack. */
+	if (fiber->state == WEFT__DONE && fiber != loop->current)
+		weft__fiber_recycle(fiber);
+	return 0;
+}
+
+/* --- from this thread or another */
+
+static void
+cancel(void *arg)
+{
+	struct weft_fiber *fiber = arg;
+
+	fiber->canceled = true;
+	if (fiber->state == WEFT__PARKED && !(fiber->waiting & WEFT__STUBBORN) &&
+	    weft__interrupted(fiber))
+		weft__wake(fiber, ECANCELED);
+}
+
+static void
+unpark(void *arg)
+{
+	struct weft_fiber *fiber = arg;
+
+	fiber->permit = true;
+	if (fiber->parking)
+		weft__wake(fiber, 0);
+}
+
+/* Does something to a fiber on the fiber's own thread. */
+static int
+there(struct weft_fiber *fiber, void (*fn)(void *))
+{
+	if (fiber == NULL)
+		return fail(EINVAL);
+	if (fiber->loop != weft__loop_here())
+		return weft_post(fiber->loop, fn, fiber);
+	fn(fiber);
+	return 0;
+}
+
+int
+weft_cancel(struct weft_fiber *fiber)
+{
+	return there(fiber, cancel);
+}
+
+int
+weft_unpark(struct weft_fiber *fiber)
+{
+	return there(fiber, unpark);
+}
+
+bool
+weft_canceled(void)
+{
+	struct weft_loop *loop = weft__loop_here();
+
+	return loop != NULL && loop->current->canceled;
+}
+
+/* --- alone */
+
+int
+weft_yield(void)
+{
+	struct weft_loop *loop = weft__loop();
+	int error;
+
+	if (loop == NULL)
+		return -1;
+	error = weft__check(loop);
+	if (error != 0)
+		return fail(error);
+	weft__sched_yield(loop);
+	return loop->current->canceled && (error = weft__check(loop)) != 0 ?
+	    fail(error) : 0;
+}
+
+int
+weft_sleep(int64_t deadline)
+{
+	struct weft_loop *loop;
+	int error;
+
+	if (deadline == WEFT_NOWAIT)
+		return weft_yield();
+	loop = weft__loop();
+	if (loop == NULL)
+		return -1;
+	error = weft__check(loop);
+	if (error == 0)
+		error = weft__park(loop, deadline, WEFT__INTERNAL);
+	if (error == ETIMEDOUT && deadline > 0 && loop->current->deadline >= deadline)
+		error = 0;
+	return error == 0 ? 0 : fail(error);
+}
+
+int
+weft_park(int64_t deadline)
+{
+	struct weft_loop *loop = weft__loop();
+	struct weft_fiber *self;
+	int error;
+
+	if (loop == NULL)
+		return -1;
+	self = loop->current;
+	error = weft__check(loop);
+	if (error == 0 && !self->permit) {
+		self->parking = true;
+		error = weft__park(loop, deadline, WEFT__INTERNAL);
+		self->parking = false;
+	}
+	if (error != 0)
+		return fail(error);
+	self->permit = false;
+	return 0;
+}
+
+/* --- who */
+
+struct weft_fiber *
+weft_self(void)
+{
+	struct weft_loop *loop = weft__loop();
+
+	return loop != NULL ? loop->current : NULL;
+}
+
+uint64_t
+weft_fiber_id(const struct weft_fiber *fiber)
+{
+	return fiber->id;
+}
+
+int
+weft_set_name(struct weft_fiber *fiber, const char *name)
+{
+	size_t length;
+
+	if (fiber == NULL || name == NULL)
+		return fail(EINVAL);
+	length = strnlen(name, sizeof fiber->name - 1);
+	memcpy(fiber->name, name, length);
+	fiber->name[length] = '\0';
+	return 0;
+}
+
+const char *
+weft_name(const struct weft_fiber *fiber)
+{
+	return fiber->name;
+}

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The inside of fibers and loops, for fiber/ alone.
+ *
+ *   NEW --first switch--> RUNNING --park--> PARKED --wake--> READY --> RUNNING
+ *                            |
+ *                            +--end--> DONE --join or detach--> POOLED
+ *
+ * A fiber's block lies at the top of its own stack, above the first frame, so
+ * that a parked fiber costs one page. The block outlives its fiber: it stays
+ * in the loop's list, and in the heap if its timer is there, until the loop
+ * ends; a spawn that gets the stack finds it again.
+ */
+#ifndef WEFT_FIBER_FIBER_H
+#define WEFT_FIBER_FIBER_H
+
+#include <stdatomic.h>
+
+#include "fiber/context.h"
+#include "fiber/stack.h"
+#include "fiber/wait.h"
+#include "reactor/reactor.h"
+#include "weft/fiber.h"
+#include "weft/loop.h"
+
+/* --- limits */
+enum {
+	WEFT__NAME_SIZE = 32,
+	WEFT__SWITCHES_PER_POLL = 64,   /* I/O latency stays bounded ... */
+	WEFT__POLL_INTERVAL_NS = 1000000 /* ... or 1 ms, whichever is first */
+};
+/* What a fiber may do before it yields: 64 operations or 1 MiB. */
+#define WEFT__CREDIT ((long)1 << 20)
+#define WEFT__OPERATION_COST ((long)16 << 10)
+
+enum weft__state {
+	WEFT__NEW, WEFT__READY, WEFT__RUNNING, WEFT__PARKED, WEFT__DONE, WEFT__POOLED
+};
+
+struct weft__frame {
+	int64_t deadline;
+	bool shielded;
+};
+
+struct weft_fiber {
+	struct weft__context context;
+	struct weft_fiber *next;        /* in the run queue */
+	struct weft_loop *loop;
+	int wake_error;                 /* what the park returns */
+	uint8_t state;
+	uint8_t waiting;                /* enum weft__waiting, while parked */
+	bool canceled;
+	bool shielded;
+	bool detached;
+	bool permit;
+	bool parking;                   /* in weft_park */
+	int64_t deadline;               /* in force; INT64_MAX: none */
+	struct weft__timer timer;
+
+	weft_fn *fn;
+	void *arg;
+	int result;                     /* once DONE */
+	unsigned depth, frames_size;
+	struct weft__frame *frames;     /* what pop restores */
+	struct weft_fiber *joiner;
+	struct weft_fiber *older;       /* in the list of all blocks */
+	struct weft__stack *stack;      /* NULL: the thread's own */
+	uint64_t id;
+	uint64_t parked_at;             /* switch number, to find the oldest */
+	char name[WEFT__NAME_SIZE];
+};
+
+/* What other threads hand in. */
+struct weft__post {
+	struct weft__post *next;
+	void (*fn)(void *);
+	void *arg;
+	bool owned;                     /* ours to free */
+};
+
+struct weft_loop {
+	struct weft_fiber *current;
+	struct weft_fiber *head, **tail;        /* the run queue */
+	unsigned budget;                /* switches until the next poll */
+	unsigned external;              /* fibers and work that need the poller */
+	long credit;                    /* of the running fiber */
+	struct weft__task *tasks, **tasks_end;
+
+	struct weft__timers timers;
+	unsigned timed;                 /* parked with a deadline */
+	unsigned blocks;                /* fiber blocks ever made, main included */
+	int64_t polled_at;              /* ns; when the budget was last set */
+	unsigned span;                  /* the budget that was set */
+	unsigned long epoch;            /* forks before it was made */
+	bool addressable;               /* its handle is out */
+	_Atomic(struct weft__post *) posts;     /* newest first */
+
+	struct weft__reactor reactor;
+	struct weft__stacks stacks;
+	struct weft__queue closings;    /* who waits for a descriptor to be had */
+	struct weft_fiber *all;         /* newest block first */
+	struct weft_fiber main;
+	void *place;
+	void (*destroy_place)(void *);
+	uint64_t ids;
+	struct weft_loop_stats stats;
+};
+
+/* --- loop.c */
+/* This thread's loop if there is one. */
+struct weft_loop *weft__loop_here(void);
+/* 0, or ECHILD in a forked child. */
+int  weft__loop_check(const struct weft_loop *);
+void weft__loop_post(struct weft_loop *, struct weft__post *);
+void weft__loop_run_posts(struct weft_loop *);
+void weft__loop_run_tasks(struct weft_loop *);
+
+/* --- sched.c */
+void weft__ready(struct weft_fiber *);
+void weft__sched_yield(struct weft_loop *);
+/* The running fiber is over. */
+void weft__sched_leave(struct weft_loop *) __attribute__((noreturn));
+void weft__timer_fired(struct weft__timer *);
+
+/* --- fiber.c */
+/* Back to the pool with its stack. */
+void weft__fiber_recycle(struct weft_fiber *);
+
+/* --- deadline.c */
+/* Whether a cancel reaches the fiber now: no shield holds it off. */
+bool weft__interrupted(const struct weft_fiber *);
+void weft__frames_free(struct weft_fiber *);
+
+#endif

@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Who runs. One FIFO of ready fibers; whoever parks takes the next one off it
+ * and switches straight there. When the queue is empty, or 64 switches (or
+ * about 1 ms) have gone by, whoever is leaving first makes a turn, on its own
+ * stack:
+ *
+ *   1  run what was deferred to the end of the turn: coalesced writes
+ *   2  run what other threads have posted
+ *   3  fire timers that are due
+ *   4  poll: without waiting if somebody is ready, else until the next timer
+ *
+ * A loop in which nothing could ever happen again does not sleep for ever: one
+ * of those who wait gets EDEADLK.
+ *
+ * The clock is read only when there are timers or when the loop is busy. How
+ * many switches make up a millisecond is learned from the last round.
+ */
+#include "config.h"
+
+#include <errno.h>
+
+#include "fiber/fiber.h"
+
+static void
+append(struct weft_loop *loop, struct weft_fiber *fiber)
+{
+	fiber->next = NULL;
+	*loop->tail = fiber;
+	loop->tail = &fiber->next;
+}
+
+void
+weft__ready(struct weft_fiber *fiber)
+{
+	fiber->state = WEFT__READY;
+	append(fiber->loop, fiber);
+}
+
+struct weft_fiber *
+weft__running(const struct weft_loop *loop)
+{
+	return loop->current;
+}
+
+/* --- one turn */
+
+static struct weft_fiber *
+oldest_parked(const struct weft_loop *loop)
+{
+	struct weft_fiber *fiber, *oldest = NULL;
+
+	for (fiber = loop->all; fiber != NULL; fiber = fiber->older)
+		if (fiber->state == WEFT__PARKED &&
+		    !(fiber->waiting & WEFT__STUBBORN) &&
+		    (oldest == NULL || fiber->parked_at < oldest->parked_at))
+			oldest = fiber;
+	return oldest;
+}
+
+static void
+break_deadlock(struct weft_loop *loop)
+{
+	struct weft_fiber *victim = &loop->main;
+
+	if (victim->state != WEFT__PARKED || victim->waiting & WEFT__STUBBORN)
+		victim = oldest_parked(loop);
+	weft__wake(victim != NULL ? victim : &loop->main, EDEADLK);
+}
+
+static void
+expire(struct weft_loop *loop)
+{
+	if (loop->timers.count > 0)
+		weft__timers_expire(&loop->timers, weft__clock());
+}
+
+static int64_t
+time_left(const struct weft_loop *loop)
+{
+	int64_t next = weft__timers_next(&loop->timers), now;
+
+	if (next == INT64_MAX)
+		return -1;
+	now = weft__clock();
+	return next > now ? next - now : 0;
+}
+
+static void
+sleep_until_something(struct weft_loop *loop)
+{
+	if (loop->external == 0 && loop->timed == 0 && !loop->addressable) {
+		break_deadlock(loop);
+		return;
+	}
+	if (weft__wake_sleep(&loop->reactor.wake))
+		weft__reactor_poll(&loop->reactor, time_left(loop));
+	weft__wake_rise(&loop->reactor.wake);
+}
+
+/* How many switches until the next poll. */
+static unsigned
+budget(struct weft_loop *loop, bool busy)
+{
+	int64_t now, spent, fit;
+
+	loop->span = loop->span ? loop->span : 1;
+	if (!busy) {
+		loop->polled_at = 0;
+		return loop->span = WEFT__SWITCHES_PER_POLL;
+	}
+	now = weft__clock_ns();
+	spent = loop->polled_at != 0 ? now - loop->polled_at : 0;
+	loop->polled_at = now;
+	fit = spent > 0 ? loop->span * (int64_t)WEFT__POLL_INTERVAL_NS / spent :
+	    WEFT__SWITCHES_PER_POLL;
+	if (fit > WEFT__SWITCHES_PER_POLL)
+		fit = WEFT__SWITCHES_PER_POLL;
+	return loop->span = fit > 0 ? (unsigned)fit : 1;
+}
+
+static void
+prepare_turn(struct weft_loop *loop)
+{
+	loop->stats.turns++;
+	weft__loop_run_tasks(loop);
+	weft__loop_run_posts(loop);
+	expire(loop);
+}
+
+static void
+turn(struct weft_loop *loop)
+{
+	bool busy;
+
+	prepare_turn(loop);
+	busy = loop->head != NULL;
+	if (busy && loop->external > 0)
+		weft__reactor_poll(&loop->reactor, 0);
+	while (loop->head == NULL) {
+		sleep_until_something(loop);
+		if (loop->head == NULL)
+			prepare_turn(loop);
+	}
+	loop->budget = budget(loop, busy);
+}
+
+/* --- switching */
+
+static struct weft_fiber *
+pick(struct weft_loop *loop)
+{
+	struct weft_fiber *next;
+
+	if (--loop->budget == 0 || loop->head == NULL)
+		turn(loop);
+	next = loop->head;
+	loop->head = next->next;
+	if (loop->head == NULL)
+		loop->tail = &loop->head;
+	return next;
+}
+
+static void
+run_next(struct weft_loop *loop)
+{
+	struct weft_fiber *self = loop->current, *next;
+	int error = errno;
+
+	next = pick(loop);
+	if (next != self) {
+		loop->current = next;
+		loop->stats.switches++;
+		weft__context_switch(&self->context, &next->context);
+	}
+	loop->credit = WEFT__CREDIT;
+	self->state = WEFT__RUNNING;
+	errno = error;
+}
+
+void
+weft__sched_yield(struct weft_loop *loop)
+{
+	weft__ready(loop->current);
+	run_next(loop);
+}
+
+void
+weft__sched_leave(struct weft_loop *loop)
+{
+	struct weft_fiber *self = loop->current, *next;
+
+	next = pick(loop);
+	/* Only now: a turn may spawn, and would spawn on this very stack. */
+	if (self->detached)
+		weft__fiber_recycle(self);
+	loop->current = next;
+	loop->credit = WEFT__CREDIT;
+	loop->stats.switches++;
+	weft__context_leave(&self->context, &next->context);
+}
+
+/* --- parking */
+
+int
+weft__check(struct weft_loop *loop)
+{
+	if (loop->current->canceled && weft__interrupted(loop->current))
+		return ECANCELED;
+	return weft__loop_check(loop);
+}
+
+void
+weft__charge(struct weft_loop *loop, size_t bytes)
+{
+	if (bytes <= (size_t)WEFT__OPERATION_COST)
+		loop->credit -= WEFT__OPERATION_COST;
+	else if (bytes < (size_t)WEFT__CREDIT)
+		loop->credit -= (long)bytes;
+	else
+		loop->credit = -1;
+	if (loop->credit < 0)
+		weft__sched_yield(loop);
+}
+
+int
+weft__park(struct weft_loop *loop, int64_t deadline, unsigned waiting)
+{
+	struct weft_fiber *self = loop->current;
+	int64_t until = deadline < 0 ? INT64_MAX : deadline;
+	int error = weft__loop_check(loop);
+
+	if (error == 0 && deadline == WEFT_NOWAIT)
+		error = EAGAIN;
+	if (!(waiting & WEFT__STUBBORN)) {
+		if (error == 0 && self->canceled && weft__interrupted(self))
+			error = ECANCELED;
+		if (self->deadline < until)
+			until = self->deadline;
+	}
+	if (error != 0)
+		return error;
+	if (until != INT64_MAX) {
+		weft__timer_set(&loop->timers, &self->timer, until);
+		loop->timed++;
+	}
+	if (waiting & WEFT__EXTERNAL)
+		loop->external++;
+	self->waiting = (uint8_t)waiting;
+	self->parked_at = loop->stats.switches;
+	self->state = WEFT__PARKED;
+	loop->stats.parked++;
+	run_next(loop);
+	return self->wake_error;
+}
+
+void
+weft__wake(struct weft_fiber *fiber, int error)
+{
+	struct weft_loop *loop = fiber->loop;
+
+	if (fiber->state != WEFT__PARKED)
+		return;
+	if (fiber->timer.deadline != INT64_MAX) {
+		fiber->timer.deadline = INT64_MAX;      /* the heap finds out */
+		loop->timed--;
+	}
+	if (fiber->waiting & WEFT__EXTERNAL)
+		loop->external--;
+	fiber->wake_error = error;
+	loop->stats.parked--;
+	loop->stats.wakeups++;
+	weft__ready(fiber);
+}
+
+void
+weft__timer_fired(struct weft__timer *timer)
+{
+	struct weft_fiber *fiber = (struct weft_fiber *)
+	    ((char *)timer - offsetof(struct weft_fiber, timer));
+
+	fiber->loop->timed--;
+	/* The end of a shield lets the cancel through that it held off. */
+	weft__wake(fiber, fiber->canceled && weft__interrupted(fiber) ?
+	    ECANCELED : ETIMEDOUT);
+}
+
+/* --- queues */
+
+static void
+take_off(struct weft__queue *queue, struct weft__node *node)
+{
+	if (node->previous != NULL)
+		node->previous->next = node->next;
+	else
+		queue->first = node->next;
+	if (node->next != NULL)
+		node->next->previous = node->previous;
+	else
+		queue->last = node->previous;
+	node->fiber = NULL;
+}
+
+int
+weft__queue_wait(struct weft_loop *loop, struct weft__queue *queue,
+    int64_t deadline, unsigned waiting)
+{
+	struct weft__node node = { .previous = queue->last, .fiber = loop->current };
+	int error;
+
+	if (queue->last != NULL)
+		queue->last->next = &node;
+	else
+		queue->first = &node;
+	queue->last = &node;
+	error = weft__park(loop, deadline, waiting);
+	if (node.fiber != NULL)
+		take_off(queue, &node);
+	return error;
+}
+
+bool
+weft__queue_wake(struct weft__queue *queue, int error)
+{
+	struct weft__node *node;
+
+	while ((node = queue->first) != NULL) {
+		struct weft_fiber *fiber = node->fiber;
+
+		take_off(queue, node);
+		if (fiber->state == WEFT__PARKED) {
+			weft__wake(fiber, error);
+			return true;
+		}
+	}
+	return false;
+}
+
+void
+weft__queue_wake_all(struct weft__queue *queue, int error)
+{
+	while (weft__queue_wake(queue, error))
+		;
+}

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Waiting on descriptors: those of streams and listeners, which stay with the
+ * poller, and those that the program owns, which are armed for one wait and
+ * forgotten on return.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+#include "fiber/fiber.h"
+#include "reactor/backend.h"
+
+static int
+fail(int error)
+{
+	errno = error;
+	return -1;
+}
+
+/* --- for lib/ */
+
+struct weft__slot *
+weft__fd_own(struct weft_loop *loop, int fd, bool (*notify)(void *, int), void *arg)
+{
+	struct weft__slot *slot = weft__slot_open(&loop->reactor, fd, WEFT__EDGE);
+
+	if (slot != NULL) {
+		slot->notify = notify;
+		slot->arg = arg;
+	}
+	return slot;
+}
+
+struct weft__slot *
+weft__fd_listen(struct weft_loop *loop, int fd)
+{
+	return weft__slot_open(&loop->reactor, fd, WEFT__LEVEL);
+}
+
+void
+weft__fd_disown(struct weft_loop *loop, struct weft__slot *slot)
+{
+	slot->notify = NULL;
+	weft__slot_close(&loop->reactor, slot);
+}
+
+int
+weft__fd_want(struct weft_loop *loop, struct weft__slot *slot, int events)
+{
+	return weft__slot_want(&loop->reactor, slot, events) < 0 ? errno : 0;
+}
+
+bool
+weft__fd_always_ready(const struct weft__slot *slot)
+{
+	return slot->mode == WEFT__ALWAYS;
+}
+
+bool
+weft__fd_edges(const struct weft_loop *loop)
+{
+	return loop->reactor.backend->capabilities & WEFT__CAN_EDGE;
+}
+
+struct parked {
+	struct weft__waiter waiter;     /* first: see woken() */
+	struct weft_fiber *fiber;
+	int events;                     /* what happened; -1: nothing yet */
+};
+
+static void
+woken(struct weft__waiter *waiter, int events)
+{
+	struct parked *parked = (struct parked *)waiter;
+
+	parked->events = events < 0 ? 0 : events;
+	weft__wake(parked->fiber, events < 0 ? -events : 0);
+}
+
+/* Waits for some of `events`; *ready says what came. */
+static int
+park(struct weft_loop *loop, struct weft__slot *slot, int events, int *ready,
+    int64_t deadline)
+{
+	struct parked parked = { .waiter.ready = woken, .fiber = loop->current,
+	    .events = -1 };
+	int error;
+
+	error = weft__fd_want(loop, slot, events);
+	if (error != 0)
+		return error;
+	if (slot->mode == WEFT__ALWAYS) {
+		weft__sched_yield(loop);
+		*ready = events;
+		return 0;
+	}
+	weft__slot_add(slot, &parked.waiter, events);
+	error = weft__park(loop, deadline, WEFT__EXTERNAL);
+	if (parked.events < 0)
+		weft__slot_remove(slot, &parked.waiter);
+	else
+		*ready = parked.events & events;
+	return error;
+}
+
+int
+weft__fd_park(struct weft_loop *loop, struct weft__slot *slot, int events,
+    int64_t deadline)
+{
+	int ready;
+
+	return park(loop, slot, events, &ready, deadline);
+}
+
+void
+weft__fd_close(struct weft_loop *loop, int fd)
+{
+	int error = errno;
+
+	close(fd);              /* gone even if interrupted */
+	weft__queue_wake_all(&loop->closings, 0);
+	errno = error;
+}
+
+int
+weft__fd_wait_for_close(struct weft_loop *loop, int64_t deadline)
+{
+	return weft__queue_wait(loop, &loop->closings, deadline, WEFT__INTERNAL);
+}
+
+/* --- for programs */
+
+/* A descriptor that a stream or listener owns reports arrivals, not states. */
+static bool
+owned(const struct weft__slot *slot)
+{
+	return slot != NULL && slot->mode != WEFT__ONCE && slot->mode != WEFT__ALWAYS;
+}
+
+static int
+wait_on(struct weft_loop *loop, int fd, int events, int64_t deadline, int *ready)
+{
+	struct weft__slot *slot = weft__slot_find(&loop->reactor, fd);
+	uint32_t generation;
+	int error;
+
+	if (slot == NULL)
+		slot = weft__slot_open(&loop->reactor, fd, WEFT__ONCE);
+	if (slot == NULL)
+		return errno;
+	generation = slot->generation;
+	error = park(loop, slot, events, ready, deadline);
+	if (slot->generation == generation && slot->waiters == NULL && !owned(slot))
+		weft__slot_close(&loop->reactor, slot);
+	return error;
+}
+
+int
+weft_fd_wait(int fd, int events, int64_t deadline)
+{
+	struct weft_loop *loop = weft__loop();
+	int error, ready = 0;
+
+	if (loop == NULL)
+		return -1;
+	if (events == 0 || events & ~(WEFT_READABLE | WEFT_WRITABLE))
+		return fail(EINVAL);
+	error = weft__check(loop);
+	if (error != 0)
+		return fail(error);
+	if (deadline == WEFT_NOWAIT || owned(weft__slot_find(&loop->reactor, fd))) {
+		ready = weft__slot_probe(fd, events);
+		if (ready != 0)
+			return ready;
+	}
+	error = deadline == WEFT_NOWAIT ? EAGAIN :
+	    wait_on(loop, fd, events, deadline, &ready);
+	/* A deadline that has passed still gets its one try. */
+	if (error == ETIMEDOUT && (ready = weft__slot_probe(fd, events)) != 0)
+		return ready;
+	return error == 0 ? ready : fail(error);
+}
+
+int
+weft_fd_forget(int fd)
+{
+	struct weft_loop *loop = weft__loop();
+	struct weft__slot *slot;
+
+	if (loop == NULL)
+		return -1;
+	if (fd < 0)
+		return fail(EBADF);
+	slot = weft__slot_find(&loop->reactor, fd);
+	if (slot != NULL)
+		weft__slot_close(&loop->reactor, slot);
+	return 0;
+}
+
+int
+weft_fd_close(int fd)
+{
+	struct weft_loop *loop;
+	int result;
+
+	if (weft_fd_forget(fd) < 0)
+		return -1;
+	loop = weft__loop_here();
+	result = close(fd);
+	if (result < 0 && errno == EINTR)
+		result = 0;     /* it is closed all the same */
+	weft__queue_wake_all(&loop->closings, 0);
+	return result;
+}

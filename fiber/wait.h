@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What lib/ stands on: waiting. A stream knows its loop and its fiber, and
+ * waits on a descriptor or in a queue; it never sees the reactor.
+ *
+ * Functions that may park return 0 or an errno, never -1: their callers set
+ * errno once, at the edge to the program.
+ */
+#ifndef WEFT_FIBER_WAIT_H
+#define WEFT_FIBER_WAIT_H
+
+#include "weft/base.h"
+
+struct weft_fiber;
+struct weft_loop;
+struct weft__slot;
+
+/* --- loop.c */
+
+/* This thread's loop, made by the first call. NULL with errno. */
+struct weft_loop *weft__loop(void);
+/* A place for what lib/ keeps per loop, freed with the loop. */
+void **weft__loop_place(struct weft_loop *, void (*destroy)(void *));
+/* Work that needs the poller although no fiber waits for it. */
+void weft__loop_hold(struct weft_loop *);
+void weft__loop_release(struct weft_loop *);
+void weft__loop_count_pause(struct weft_loop *);
+
+/* Something to do at the end of this turn; at most once until it has run. */
+struct weft__task {
+	struct weft__task *next;
+	void (*run)(struct weft__task *);
+	bool queued;
+};
+void weft__loop_defer(struct weft_loop *, struct weft__task *);
+void weft__loop_undefer(struct weft_loop *, struct weft__task *);
+
+/* --- sched.c */
+
+/* Opens every operation that may park: ECANCELED, even if it would not have
+ * to park, or ECHILD. */
+int weft__check(struct weft_loop *);
+/* Closes one that moved `bytes`: yields when the fiber has had its turn's
+ * worth, so that a fast peer does not starve the others. */
+void weft__charge(struct weft_loop *, size_t bytes);
+/* Parks the running fiber until weft__wake, or ETIMEDOUT, EAGAIN (WEFT_NOWAIT),
+ * ECANCELED, EDEADLK, ECHILD. */
+enum weft__waiting {
+	WEFT__INTERNAL = 0,     /* only another fiber can wake it */
+	WEFT__EXTERNAL = 1,     /* the kernel or another thread can */
+	WEFT__STUBBORN = 2      /* neither cancel nor enclosing deadlines do */
+};
+int weft__park(struct weft_loop *, int64_t deadline, unsigned waiting);
+/* Ends the park of a fiber of this thread; nothing if it is not parked. */
+void weft__wake(struct weft_fiber *, int error);
+struct weft_fiber *weft__running(const struct weft_loop *);
+
+/* A FIFO of parked fibers; all zero is empty. A fiber's node lies in the frame
+ * of its wait; one that is no longer parked is passed over. */
+struct weft__node {
+	struct weft__node *next, *previous;
+	struct weft_fiber *fiber;       /* NULL: taken off */
+};
+
+struct weft__queue {
+	struct weft__node *first, *last;
+};
+
+int weft__queue_wait(struct weft_loop *, struct weft__queue *, int64_t deadline,
+    unsigned waiting);
+/* The first; false if there is none. */
+bool weft__queue_wake(struct weft__queue *, int error);
+void weft__queue_wake_all(struct weft__queue *, int error);
+static inline bool
+weft__queue_empty(const struct weft__queue *queue)
+{
+	return queue->first == NULL;
+}
+
+/* --- wait.c */
+
+/* Hang-up, end or error; comes with the others and is to be remembered. */
+#define WEFT__ENDED 4
+
+/* Takes a descriptor for a stream (its owner is told of every event, or of
+ * minus an errno when it was lost) or for a listener (NULL; fibers park on
+ * it). The descriptor itself stays the caller's. NULL: EBADF, ENOMEM. */
+struct weft__slot *weft__fd_own(struct weft_loop *, int fd,
+    bool (*notify)(void *arg, int events), void *arg);
+struct weft__slot *weft__fd_listen(struct weft_loop *, int fd);
+/* Wakes all that wait with EBADF; nobody is told any more. */
+void weft__fd_disown(struct weft_loop *, struct weft__slot *);
+/* Asks for events, after EAGAIN. An errno. */
+int weft__fd_want(struct weft_loop *, struct weft__slot *, int events);
+/* Nothing to wait for: a regular file and its like. True only after a want. */
+bool weft__fd_always_ready(const struct weft__slot *);
+/* Whether the poller reports each arrival: the short-read rule needs it. */
+bool weft__fd_edges(const struct weft_loop *);
+int weft__fd_park(struct weft_loop *, struct weft__slot *, int events,
+    int64_t deadline);
+/* close(2), which is not repeated when interrupted; descriptors are to be had
+ * again, for those who wait for that. */
+void weft__fd_close(struct weft_loop *, int fd);
+int weft__fd_wait_for_close(struct weft_loop *, int64_t deadline);
+
+#endif

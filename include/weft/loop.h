@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * weft/loop.h - the loop under the fibers of a thread, seen from outside.
+ *
+ * Page: weft_loop(3).
+ */
+#ifndef WEFT_LOOP_H
+#define WEFT_LOOP_H
+
+#include <weft/base.h>
+
+WEFT_BEGIN_DECLS
+
+struct weft_loop;
+
+/* Counters since the loop was made, and gauges. */
+struct weft_loop_stats {
+	size_t size;            /* sizeof(struct weft_loop_stats), set by the caller */
+	uint64_t turns;
+	uint64_t polls;         /* system calls that asked for events */
+	uint64_t events;        /* what they reported */
+	uint64_t stale_events;  /* of these, for descriptors that were gone */
+	uint64_t spins;         /* polls that reported, and nothing came of it */
+	uint64_t switches;      /* from one fiber to another */
+	uint64_t wakeups;       /* fibers made ready again after they had parked */
+	uint64_t registrations; /* descriptors put into the poller */
+	uint64_t timers;        /* gauge: fibers that wait with a deadline */
+	uint64_t fibers;        /* gauge: alive, the main one included */
+	uint64_t parked;        /* gauge: of these, waiting */
+	uint64_t stacks_pooled; /* gauge: kept for the next spawn */
+	uint64_t accept_pauses; /* times a server stopped taking for lack of resources */
+};
+
+/* "epoll", "kqueue" or "poll"; NULL when the loop cannot be made. WEFT_BACKEND
+ * in the environment chooses, except in a setuid program; a name that is not
+ * there means the default. */
+WEFT_API const char *weft_loop_backend(void);
+/* "asm" or "ucontext": what switches fibers. */
+WEFT_API const char *weft_loop_context(void);
+/* Fills as much of *stats as stats->size says. EINVAL: less than a size. */
+WEFT_API int weft_loop_stats(struct weft_loop_stats *stats);
+
+/* This thread's loop, for weft_post. A loop whose handle was given out is not
+ * taken for deadlocked. NULL: it could not be made. */
+WEFT_API struct weft_loop *weft_loop_self(void);
+/* Runs fn(arg) soon on the loop's thread, between fibers: it must not wait.
+ * From any thread; in order for calls of one thread. ENOMEM. */
+WEFT_API int weft_post(struct weft_loop *, void (*fn)(void *), void *arg);
+
+WEFT_END_DECLS
+
+#endif
