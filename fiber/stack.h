@@ -21,6 +21,8 @@
  *                          to stay (struct weft__stack, the owner's block);
  *                          the contents below it may be gone. What is in the
  *                          pool stays readable until weft__stacks_destroy.
+ *                          Aborts if the canary was overwritten, where a guard
+ *                          would have killed earlier.
  * weft__stacks_destroy()   unmap all, taken or not. Never on one of its
  *                          stacks. Leaves an empty pool.
  * weft__stacks_find()      the stack in whose slot, guard included, address
@@ -28,12 +30,14 @@
  *                          Async-signal-safe on the thread of the pool.
  * weft__stack_high_water() bytes from the deepest page in use to s, whole
  *                          pages; of all owners since the pages were dropped.
+ *                          0 where the system cannot tell.
  * weft__stack_intact()     false: the canary below s->low was overwritten.
  *                          Always true where a real guard stands.
  * weft__stack_guard()      "madvise", "mprotect" or "canary": the weakest
  *                          guard that the process has had to use so far.
- * weft__stack_force_guard()  for tests: this rung and no other from now on;
- *                          WEFT__GUARD_AUTO lets the system decide again.
+ * weft__stack_force_guard()  for tests: fresh stacks begin at this rung of the
+ *                          ladder; WEFT__GUARD_AUTO lets the system decide
+ *                          again.
  */
 #ifndef WEFT_FIBER_STACK_H
 #define WEFT_FIBER_STACK_H
@@ -76,6 +80,7 @@ struct weft__stacks {
 	} classes[WEFT__STACK_CLASSES];
 	size_t mapped;			/* bytes of address space */
 	size_t taken;			/* stacks out at this moment */
+	size_t mprotected;		/* guards that count against the budget */
 };
 
 struct weft__stack *weft__stack_take(struct weft__stacks *, size_t size);

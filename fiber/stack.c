@@ -1,0 +1,557 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * fiber/stack.c - stack arenas, guards, pool, high-water marks.
+ *
+ * Each size class has regions, mappings that are cut into equal slots. The
+ * first region of a class is small, each further one twice as large, up to
+ * REGION_MAX; a slot is carved when the free lists are empty.
+ *
+ *     region->base                                             base + bytes
+ *     | slot 0        | slot 1        | slot 2        | not carved  |
+ *
+ *     one slot, stride bytes:
+ *     | guard | low ->            frames of the owner |block|stack|stagger|
+ *             ^ low                        the owner's ^     ^ s           ^ end
+ *
+ * struct weft__stack, the owner's block and its first frames share the
+ * uppermost page, so an idle fiber costs that one page. The stagger is
+ * STAGGER_STEP times the index of the slot, within STAGGER_RANGE: without it
+ * the hot lines of all fibers fall into the same sets of the first-level cache
+ * (1,000 fibers: 52 ns a switch instead of 14). The guard makes the stride no
+ * power of two, which does the same for the translation cache.
+ *
+ * A carved slot is never unmapped before the pool is, and its uppermost page is
+ * never dropped. In the pool it is hot, with all its pages, or cold, with the
+ * uppermost alone; both lists are last in, first out.
+ *
+ * The guard ladder, each rung tried when the one before fails:
+ *
+ *     madvise   MADV_GUARD_INSTALL, Linux 6.13: a marker in the page table; the
+ *               mapping stays whole, so a million are no trouble
+ *     mprotect  PROT_NONE: splits the mapping, two more for each guard, within
+ *               a budget that leaves the program some of vm.max_map_count
+ *     canary    words below low, looked at when the stack is given back
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#ifdef HAVE_VALGRIND_H
+#include <valgrind/valgrind.h>
+#else
+#define RUNNING_ON_VALGRIND 0
+#define VALGRIND_STACK_REGISTER(low, high) 0
+#define VALGRIND_STACK_DEREGISTER(id) (void)(id)
+#endif
+
+#include "fiber/context.h"
+#include "fiber/stack.h"
+
+#ifdef WEFT__ASAN
+#include <sanitizer/asan_interface.h>
+#endif
+
+#define REGION_FIRST ((size_t)1 << 20)	/* three fibers need no more */
+#define REGION_MAX ((size_t)64 << 20)
+#define HEADER_SIZE 64			/* a cache line for struct weft__stack */
+#define STAGGER_STEP 320		/* a few lines and one, so that steps mix */
+#define STAGGER_RANGE 1024		/* of the uppermost page, 4,096 or more */
+#define HOT_KEEP ((size_t)16 << 10)	/* what stays at a recycle, see give */
+#define RECYCLE_EVERY 256		/* uses */
+#define CANARY_WORDS 8
+#define CANARY UINT64_C(0x9e3779b97f4a7c15)
+#define RESERVED_MAPS 5000		/* left to the rest of the program */
+#define DEFAULT_MAPS 65530		/* vm.max_map_count as Linux sets it */
+
+_Static_assert(sizeof(struct weft__stack) <= HEADER_SIZE, "one cache line");
+_Static_assert(STAGGER_STEP % 64 == 0, "the owner's block is aligned");
+_Static_assert(STAGGER_RANGE + HEADER_SIZE <= 4096 / 2, "one page is enough");
+
+/* What the systems differ in. */
+#ifndef MAP_NORESERVE
+#define MAP_NORESERVE 0
+#endif
+#ifndef MAP_STACK
+#define MAP_STACK 0
+#endif
+#ifdef __linux__
+#ifndef MADV_GUARD_INSTALL
+#define MADV_GUARD_INSTALL 102
+#endif
+#define DROP_ADVICE MADV_DONTNEED
+#else
+#define DROP_ADVICE MADV_FREE	/* elsewhere MADV_DONTNEED frees nothing */
+#endif
+
+/* How many stacks of a class keep all their pages in the pool. */
+static const unsigned hot_max[WEFT__STACK_CLASSES] = { 1024, 1024, 1024, 64 };
+
+struct weft__region {
+	struct weft__region *next;
+	char *base;
+	size_t count;		/* slots */
+	size_t carved;		/* of them, from the lowest */
+	size_t first;		/* slots of the class in older regions */
+};
+
+/*
+ * Of the process, because maps are: the rung where a fresh stack begins, the
+ * weakest one that was needed, and how many guards mprotect may still make.
+ */
+static _Atomic int first_rung;		/* WEFT__GUARD_AUTO: not yet decided */
+static _Atomic int weakest_rung;
+static _Atomic long mprotect_budget;
+static pthread_once_t budget_once = PTHREAD_ONCE_INIT;
+
+static size_t
+page_size(void)
+{
+	static _Atomic size_t page;
+	size_t known = atomic_load_explicit(&page, memory_order_relaxed);
+
+	if (known == 0) {
+		known = (size_t)sysconf(_SC_PAGESIZE);
+		atomic_store_explicit(&page, known, memory_order_relaxed);
+	}
+	return known;
+}
+
+static size_t
+round_to_pages(size_t n)
+{
+	return (n + page_size() - 1) & ~(page_size() - 1);
+}
+
+static char *
+page_of(const void *p)
+{
+	return (char *)((uintptr_t)p & ~(uintptr_t)(page_size() - 1));
+}
+
+/*
+ * Code built with -fstack-clash-protection touches every page that it passes;
+ * on AArch64 the ABI lets it step 64 KiB at a time.
+ */
+static size_t
+guard_size(void)
+{
+#ifdef __aarch64__
+	return round_to_pages((size_t)64 << 10);
+#else
+	return page_size();
+#endif
+}
+
+static size_t
+stride_of(unsigned class)
+{
+	return guard_size() + round_to_pages((size_t)(16 << 10) << (2 * class));
+}
+
+static struct weft__stack *
+stack_at(const struct weft__region *r, size_t stride, size_t i)
+{
+	size_t stagger = (r->first + i) * STAGGER_STEP % STAGGER_RANGE;
+
+	return (void *)(r->base + (i + 1) * stride - stagger - HEADER_SIZE);
+}
+
+/* The guards. */
+
+static long
+maps_of_the_system(void)
+{
+#ifdef __linux__
+	char digits[24];
+	int fd = open("/proc/sys/vm/max_map_count", O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, digits, sizeof digits - 1);
+
+	if (fd >= 0)
+		close(fd);
+	if (n <= 0)
+		return DEFAULT_MAPS;
+	digits[n] = '\0';
+	return strtol(digits, NULL, 10);
+#else
+	return 1L << 30;	/* no such limit */
+#endif
+}
+
+static void
+set_budget(void)
+{
+	atomic_store(&mprotect_budget,
+	    (maps_of_the_system() - RESERVED_MAPS) / 2);
+}
+
+static bool
+take_from_budget(void)
+{
+	pthread_once(&budget_once, set_budget);
+	if (atomic_fetch_sub(&mprotect_budget, 1) > 0)
+		return true;
+	atomic_fetch_add(&mprotect_budget, 1);
+	return false;
+}
+
+static bool
+guard_by_madvise(char *guard)
+{
+#ifdef MADV_GUARD_INSTALL
+	return madvise(guard, guard_size(), MADV_GUARD_INSTALL) == 0;
+#else
+	(void)guard;
+	return false;
+#endif
+}
+
+static bool
+guard_by_mprotect(struct weft__stacks *pool, char *guard)
+{
+	if (!take_from_budget())
+		return false;
+	if (mprotect(guard, guard_size(), PROT_NONE) != 0) {
+		atomic_fetch_add(&mprotect_budget, 1);
+		return false;
+	}
+	pool->mprotected++;
+	return true;
+}
+
+/*
+ * An emulator may take any advice and do nothing. So the kernel is asked to
+ * read a time to sleep from the guard: EFAULT, or else 0 seconds.
+ */
+static bool
+stands(const char *guard)
+{
+	return nanosleep((const void *)guard, NULL) != 0 && errno == EFAULT;
+}
+
+static enum weft__guard
+decide(char *guard)
+{
+	enum weft__guard rung = atomic_load(&first_rung);
+
+	if (rung == WEFT__GUARD_AUTO) {
+		rung = guard_by_madvise(guard) && stands(guard)
+		    ? WEFT__GUARD_MADVISE : WEFT__GUARD_MPROTECT;
+		atomic_store(&first_rung, rung);
+	}
+	return rung;
+}
+
+static uint64_t *
+canary_of(const struct weft__stack *s)
+{
+	return (uint64_t *)s->low - CANARY_WORDS;
+}
+
+static void
+plant_canary(const struct weft__stack *s)
+{
+	for (int i = 0; i < CANARY_WORDS; i++)
+		canary_of(s)[i] = CANARY;
+}
+
+static void
+stand_guard(struct weft__stacks *pool, struct weft__stack *s)
+{
+	char *guard = s->low - guard_size();
+	enum weft__guard rung = decide(guard);
+
+	if (rung == WEFT__GUARD_MADVISE && !guard_by_madvise(guard))
+		rung = WEFT__GUARD_MPROTECT;
+	if (rung == WEFT__GUARD_MPROTECT && !guard_by_mprotect(pool, guard))
+		rung = WEFT__GUARD_CANARY;
+	if (rung == WEFT__GUARD_CANARY)
+		plant_canary(s);
+	s->guard = (uint8_t)rung;
+	if ((int)rung > atomic_load(&weakest_rung))
+		atomic_store(&weakest_rung, (int)rung);
+}
+
+bool
+weft__stack_intact(const struct weft__stack *s)
+{
+	if (s->guard == WEFT__GUARD_CANARY)
+		for (int i = 0; i < CANARY_WORDS; i++)
+			if (canary_of(s)[i] != CANARY)
+				return false;
+	return true;
+}
+
+const char *
+weft__stack_guard(void)
+{
+	switch (atomic_load(&weakest_rung)) {
+	case WEFT__GUARD_MADVISE:
+		return "madvise";
+	case WEFT__GUARD_MPROTECT:
+		return "mprotect";
+	case WEFT__GUARD_CANARY:
+		return "canary";
+	default:
+		return "none yet";
+	}
+}
+
+void
+weft__stack_force_guard(enum weft__guard rung)
+{
+	atomic_store(&first_rung, (int)rung);
+	atomic_store(&weakest_rung, WEFT__GUARD_AUTO);
+}
+
+/* Regions. */
+
+static char *
+map(size_t bytes)
+{
+	char *base = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+	    MAP_PRIVATE | MAP_ANON | MAP_NORESERVE | MAP_STACK, -1, 0);
+
+	if (base == MAP_FAILED)
+		return NULL;
+#ifdef MADV_NOHUGEPAGE
+	/* Else the first touch of a slot could bring in 2 MiB of neighbours. */
+	(void)madvise(base, bytes, MADV_NOHUGEPAGE);
+#endif
+	return base;
+}
+
+static size_t
+slots_for_next_region(const struct weft__region *newest, size_t stride)
+{
+	size_t bytes = REGION_FIRST;
+
+	if (newest != NULL)
+		bytes = 2 * newest->count * stride;
+	if (bytes > REGION_MAX)
+		bytes = REGION_MAX;
+	return bytes < stride ? 1 : bytes / stride;
+}
+
+/* When address space is short, a smaller region may still fit. */
+static struct weft__region *
+new_region(struct weft__stacks *pool, struct weft__stack_class *c,
+    size_t stride)
+{
+	struct weft__region *r = malloc(sizeof *r);
+
+	if (r == NULL)
+		return NULL;
+	*r = (struct weft__region){ .next = c->regions };
+	if (r->next != NULL)
+		r->first = r->next->first + r->next->count;
+	r->count = slots_for_next_region(r->next, stride);
+	while ((r->base = map(r->count * stride)) == NULL && r->count > 1)
+		r->count /= 2;
+	if (r->base == NULL) {
+		free(r);
+		return NULL;
+	}
+	pool->mapped += r->count * stride;
+	c->regions = r;
+	return r;
+}
+
+static struct weft__stack *
+carve(struct weft__stacks *pool, unsigned class)
+{
+	struct weft__stack_class *c = &pool->classes[class];
+	struct weft__region *r = c->regions;
+	size_t stride = stride_of(class);
+	struct weft__stack *s;
+
+	if (r == NULL || r->carved == r->count)
+		r = new_region(pool, c, stride);
+	if (r == NULL) {
+		errno = ENOMEM;
+		return NULL;
+	}
+	s = stack_at(r, stride, r->carved);
+	s->low = r->base + r->carved * stride + guard_size();
+	s->class = (uint8_t)class;
+	stand_guard(pool, s);
+	s->valgrind = VALGRIND_STACK_REGISTER(s->low, (char *)s);
+	r->carved++;
+	return s;
+}
+
+/* The pool. */
+
+static unsigned
+class_of(size_t size)
+{
+	unsigned class = 0;
+
+	while (((size_t)(16 << 10) << (2 * class)) < size)
+		class++;
+	return class;
+}
+
+static struct weft__stack *
+pop(struct weft__stack **list)
+{
+	struct weft__stack *s = *list;
+
+	if (s != NULL)
+		*list = s->next;
+	return s;
+}
+
+static void
+push(struct weft__stack **list, struct weft__stack *s)
+{
+	s->next = *list;
+	*list = s;
+}
+
+struct weft__stack *
+weft__stack_take(struct weft__stacks *pool, size_t size)
+{
+	struct weft__stack_class *c;
+	struct weft__stack *s;
+	unsigned class;
+
+	if (size > WEFT__STACK_MAX) {
+		errno = EINVAL;
+		return NULL;
+	}
+	class = class_of(size == 0 ? WEFT__STACK_DEFAULT : size);
+	c = &pool->classes[class];
+	if ((s = pop(&c->hot)) != NULL)
+		c->hot_count--;
+	else if ((s = pop(&c->cold)) == NULL)
+		s = carve(pool, class);
+	if (s == NULL)
+		return NULL;
+	s->uses++;
+	pool->taken++;
+	return s;
+}
+
+/*
+ * Give the pages below the uppermost keep bytes back to the system, but not the
+ * frames that we stand on: of the caller, and of madvise, a page further down.
+ */
+static void
+drop_pages(struct weft__stack *s, size_t keep)
+{
+	char *end = page_of(s) + page_size();
+	char *frame = __builtin_frame_address(0);
+	char *kept = end - keep;
+
+	if (frame > s->low && frame < end && page_of(frame) - page_size() < kept)
+		kept = page_of(frame) - page_size();
+	if (kept > s->low)
+		(void)madvise(s->low, (size_t)(kept - s->low), DROP_ADVICE);
+}
+
+/*
+ * To learn how deep a stack went costs a system call, and so does dropping what
+ * may be there. A hot stack has it done once in RECYCLE_EVERY uses, so one that
+ * went deep does not keep its pages for ever.
+ */
+void
+weft__stack_give(struct weft__stacks *pool, struct weft__stack *s)
+{
+	struct weft__stack_class *c = &pool->classes[s->class];
+
+	if (!weft__stack_intact(s))
+		abort();
+	pool->taken--;
+	if (c->hot_count < hot_max[s->class]) {
+		if (s->uses % RECYCLE_EVERY == 0)
+			drop_pages(s, HOT_KEEP);
+		push(&c->hot, s);
+		c->hot_count++;
+	} else {
+		drop_pages(s, page_size());
+		push(&c->cold, s);
+	}
+}
+
+static void
+deregister(const struct weft__region *r, size_t stride)
+{
+	for (size_t i = 0; i < r->carved; i++)
+		VALGRIND_STACK_DEREGISTER(stack_at(r, stride, i)->valgrind);
+}
+
+static void
+free_region(struct weft__region *r, size_t stride)
+{
+	if (RUNNING_ON_VALGRIND)
+		deregister(r, stride);
+#ifdef WEFT__ASAN
+	/* Frames that never returned left poison for the next to map here. */
+	__asan_unpoison_memory_region(r->base, r->count * stride);
+#endif
+	munmap(r->base, r->count * stride);
+	free(r);
+}
+
+void
+weft__stacks_destroy(struct weft__stacks *pool)
+{
+	struct weft__region *r, *next;
+
+	for (unsigned class = 0; class < WEFT__STACK_CLASSES; class++)
+		for (r = pool->classes[class].regions; r != NULL; r = next) {
+			next = r->next;
+			free_region(r, stride_of(class));
+		}
+	atomic_fetch_add(&mprotect_budget, (long)pool->mprotected);
+	*pool = (struct weft__stacks){ 0 };
+}
+
+struct weft__stack *
+weft__stacks_find(const struct weft__stacks *pool, const void *address)
+{
+	uintptr_t at = (uintptr_t)address;
+
+	for (unsigned class = 0; class < WEFT__STACK_CLASSES; class++) {
+		const struct weft__region *r = pool->classes[class].regions;
+		size_t stride = stride_of(class);
+
+		for (; r != NULL; r = r->next)
+			if (at - (uintptr_t)r->base < r->carved * stride)
+				return stack_at(r, stride,
+				    (at - (uintptr_t)r->base) / stride);
+	}
+	return NULL;
+}
+
+size_t
+weft__stack_high_water(const struct weft__stack *s)
+{
+#ifndef __OpenBSD__
+	unsigned char resident[256];
+	size_t page = page_size();
+	char *end = page_of(s) + page;
+
+	for (char *from = s->low; from < end; from += sizeof resident * page) {
+		size_t n = (size_t)(end - from) / page;
+
+		if (n > sizeof resident)
+			n = sizeof resident;
+		if (mincore(from, n * page, (void *)resident) != 0)
+			return 0;
+		for (size_t i = 0; i < n; i++)
+			if (resident[i] & 1)
+				return (size_t)((char *)s - (from + i * page));
+	}
+#else
+	(void)s;	/* OpenBSD tells no one which pages are resident */
+#endif
+	return 0;
+}
