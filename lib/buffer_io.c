@@ -113,8 +113,17 @@ any_is_read_only(struct weft_buffer *const *buffers, int count)
 	return false;
 }
 
-/* False with EAGAIN if the descriptor would make us wait. What poll cannot
- * watch, and descriptors that are not open, are left to the transfer. */
+/* Poll does not say that a descriptor is open for the other direction only. */
+static bool
+is_open_for(int fd, short events)
+{
+	int mode = fcntl(fd, F_GETFL) & O_ACCMODE;
+
+	return mode != (events == POLLIN ? O_WRONLY : O_RDONLY);
+}
+
+/* False, with EAGAIN, if a transfer would make us wait. What poll cannot watch
+ * and what is not open are ready to fail: left to the transfer. */
 static bool
 is_ready(int fd, short events)
 {
@@ -126,7 +135,7 @@ is_ready(int fd, short events)
 	while (n < 0 && errno == EINTR);
 	if (n != 0)
 		return true;
-	errno = EAGAIN;
+	errno = is_open_for(fd, events) ? EAGAIN : EBADF;
 	return false;
 }
 
@@ -194,9 +203,10 @@ write_pieces(int fd, struct pieces *p)
 		cut(p, PIPE_BUF);
 	weft__sigpipe_hold(&sigpipe);
 	do {
-		n = -1;
-		if (waits && !is_ready(fd, POLLOUT))
+		if (waits && !is_ready(fd, POLLOUT)) {
+			n = -1;
 			break;
+		}
 		n = writev(fd, p->vectors, (int)p->count);
 	} while (n < 0 && errno == EINTR);
 	weft__sigpipe_release(&sigpipe);
