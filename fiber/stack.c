@@ -14,11 +14,12 @@
  *             ^ low                        the owner's ^     ^ s           ^ end
  *
  * struct weft__stack, the owner's block and its first frames share the
- * uppermost page, so an idle fiber costs that one page. The stagger is
- * STAGGER_STEP times the index of the slot, within STAGGER_RANGE: without it
- * the hot lines of all fibers fall into the same sets of the first-level cache
- * (1,000 fibers: 52 ns a switch instead of 14). The guard makes the stride no
- * power of two, which does the same for the translation cache.
+ * uppermost page, so an idle fiber costs that one page. Two things keep what
+ * many fibers use off the same cache sets. The stagger, STAGGER_STEP times the
+ * index of the slot within STAGGER_RANGE, does it for the lines of the pages;
+ * the guard, which comes on top of the size and makes the stride no power of
+ * two, for the translations of their addresses. 1,000 fibers in random order,
+ * ns a switch: 27 with neither, 22 with stagger, 14 with guard, 9.5 with both.
  *
  * A carved slot is never unmapped before the pool is, and its uppermost page is
  * never dropped. In the pool it is hot, with all its pages, or cold, with the
