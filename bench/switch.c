@@ -4,10 +4,10 @@
  *
  *     switch [milliseconds per measurement]
  *
- * Contexts in a ring, in random order, switch straight to the next; each counts in a block above
- * its frames, as a fiber does. "aligned" puts all tops at one place in the
- * page, which is what the stagger of fiber/stack.c is there to avoid. The best
- * of several rounds is shown: noise only adds.
+ * Contexts in a ring, in random order, switch straight to the next; each counts
+ * in a block above its frames, as a fiber does. "aligned" puts all tops at one
+ * place in the page, which is what the stagger of fiber/stack.c is there to
+ * avoid. The best of several rounds is shown: noise only adds.
  */
 #include "config.h"
 

@@ -10,11 +10,11 @@
  *     | slot 0        | slot 1        | slot 2        | not carved  |
  *
  *     one slot, stride bytes:
- *     | guard | low ->            frames of the owner |block|stack|stagger|
- *             ^ low                        the owner's ^     ^ s           ^ end
+ *     | guard |      <- frames of the owner | block | header | stagger |
+ *             ^ low             the owner's ^       ^ s      ends here ^
  *
- * struct weft__stack, the owner's block and its first frames share the
- * uppermost page, so an idle fiber costs that one page. Two things keep what
+ * The header (struct weft__stack), the owner's block and its first frames share
+ * the uppermost page, so an idle fiber costs that one page. Two things keep what
  * many fibers use off the same cache sets. The stagger, STAGGER_STEP times the
  * index of the slot within STAGGER_RANGE, does it for the lines of the pages;
  * the guard, which comes on top of the size and makes the stride no power of
@@ -23,25 +23,12 @@
  *
  * A carved slot is never unmapped before the pool is, and its uppermost page is
  * never dropped. In the pool it is hot, with all its pages, or cold, with the
- * uppermost alone; both lists are last in, first out.
- *
- * The guard ladder, each rung tried when the one before fails:
- *
- *     madvise   MADV_GUARD_INSTALL, Linux 6.13: a marker in the page table; the
- *               mapping stays whole, so a million are no trouble
- *     mprotect  PROT_NONE: splits the mapping, two more for each guard, within
- *               a budget that leaves the program some of vm.max_map_count
- *     canary    words below low, looked at when the stack is given back
+ * uppermost alone; both lists are last in, first out. Guards: stack_guard.c.
  */
 #include "config.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdlib.h>
-#include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 
 #ifdef HAVE_VALGRIND_H
@@ -52,8 +39,10 @@
 #define VALGRIND_STACK_DEREGISTER(id) (void)(id)
 #endif
 
+#include "fiber/compat.h"
 #include "fiber/context.h"
 #include "fiber/stack.h"
+#include "fiber/stack_guard.h"
 
 #ifdef WEFT__ASAN
 #include <sanitizer/asan_interface.h>
@@ -66,30 +55,10 @@
 #define STAGGER_RANGE 1024		/* of the uppermost page, 4,096 or more */
 #define HOT_KEEP ((size_t)16 << 10)	/* what stays at a recycle, see give */
 #define RECYCLE_EVERY 256		/* uses */
-#define CANARY_WORDS 8
-#define CANARY UINT64_C(0x9e3779b97f4a7c15)
-#define RESERVED_MAPS 5000		/* left to the rest of the program */
-#define DEFAULT_MAPS 65530		/* vm.max_map_count as Linux sets it */
 
 _Static_assert(sizeof(struct weft__stack) <= HEADER_SIZE, "one cache line");
 _Static_assert(STAGGER_STEP % 64 == 0, "the owner's block is aligned");
 _Static_assert(STAGGER_RANGE + HEADER_SIZE <= 4096 / 2, "one page is enough");
-
-/* What the systems differ in. */
-#ifndef MAP_NORESERVE
-#define MAP_NORESERVE 0
-#endif
-#ifndef MAP_STACK
-#define MAP_STACK 0
-#endif
-#ifdef __linux__
-#ifndef MADV_GUARD_INSTALL
-#define MADV_GUARD_INSTALL 102
-#endif
-#define DROP_ADVICE MADV_DONTNEED
-#else
-#define DROP_ADVICE MADV_FREE	/* elsewhere MADV_DONTNEED frees nothing */
-#endif
 
 /* How many stacks of a class keep all their pages in the pool. */
 static const unsigned hot_max[WEFT__STACK_CLASSES] = { 1024, 1024, 1024, 64 };
@@ -102,58 +71,23 @@ struct weft__region {
 	size_t first;		/* slots of the class in older regions */
 };
 
-/*
- * Of the process, because maps are: the rung where a fresh stack begins, the
- * weakest one that was needed, and how many guards mprotect may still make.
- */
-static _Atomic int first_rung;		/* WEFT__GUARD_AUTO: not yet decided */
-static _Atomic int weakest_rung;
-static _Atomic long mprotect_budget;
-static pthread_once_t budget_once = PTHREAD_ONCE_INIT;
-
-static size_t
-page_size(void)
-{
-	static _Atomic size_t page;
-	size_t known = atomic_load_explicit(&page, memory_order_relaxed);
-
-	if (known == 0) {
-		known = (size_t)sysconf(_SC_PAGESIZE);
-		atomic_store_explicit(&page, known, memory_order_relaxed);
-	}
-	return known;
-}
-
 static size_t
 round_to_pages(size_t n)
 {
-	return (n + page_size() - 1) & ~(page_size() - 1);
+	return (n + weft__page_size() - 1) & ~(weft__page_size() - 1);
 }
 
 static char *
 page_of(const void *p)
 {
-	return (char *)((uintptr_t)p & ~(uintptr_t)(page_size() - 1));
-}
-
-/*
- * Code built with -fstack-clash-protection touches every page that it passes;
- * on AArch64 the ABI lets it step 64 KiB at a time.
- */
-static size_t
-guard_size(void)
-{
-#ifdef __aarch64__
-	return round_to_pages((size_t)64 << 10);
-#else
-	return page_size();
-#endif
+	return (char *)((uintptr_t)p & ~(uintptr_t)(weft__page_size() - 1));
 }
 
 static size_t
 stride_of(unsigned class)
 {
-	return guard_size() + round_to_pages((size_t)(16 << 10) << (2 * class));
+	return weft__stack_guard_size() +
+	    round_to_pages((size_t)(16 << 10) << (2 * class));
 }
 
 static struct weft__stack *
@@ -162,153 +96,6 @@ stack_at(const struct weft__region *r, size_t stride, size_t i)
 	size_t stagger = (r->first + i) * STAGGER_STEP % STAGGER_RANGE;
 
 	return (void *)(r->base + (i + 1) * stride - stagger - HEADER_SIZE);
-}
-
-/* The guards. */
-
-static long
-maps_of_the_system(void)
-{
-#ifdef __linux__
-	char digits[24];
-	int fd = open("/proc/sys/vm/max_map_count", O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : read(fd, digits, sizeof digits - 1);
-
-	if (fd >= 0)
-		close(fd);
-	if (n <= 0)
-		return DEFAULT_MAPS;
-	digits[n] = '\0';
-	return strtol(digits, NULL, 10);
-#else
-	return 1L << 30;	/* no such limit */
-#endif
-}
-
-static void
-set_budget(void)
-{
-	atomic_store(&mprotect_budget,
-	    (maps_of_the_system() - RESERVED_MAPS) / 2);
-}
-
-static bool
-take_from_budget(void)
-{
-	pthread_once(&budget_once, set_budget);
-	if (atomic_fetch_sub(&mprotect_budget, 1) > 0)
-		return true;
-	atomic_fetch_add(&mprotect_budget, 1);
-	return false;
-}
-
-static bool
-guard_by_madvise(char *guard)
-{
-#ifdef MADV_GUARD_INSTALL
-	return madvise(guard, guard_size(), MADV_GUARD_INSTALL) == 0;
-#else
-	(void)guard;
-	return false;
-#endif
-}
-
-static bool
-guard_by_mprotect(struct weft__stacks *pool, char *guard)
-{
-	if (!take_from_budget())
-		return false;
-	if (mprotect(guard, guard_size(), PROT_NONE) != 0) {
-		atomic_fetch_add(&mprotect_budget, 1);
-		return false;
-	}
-	pool->mprotected++;
-	return true;
-}
-
-/*
- * An emulator may take any advice and do nothing. So the kernel is asked to
- * read a time to sleep from the guard: EFAULT, or else 0 seconds.
- */
-static bool
-stands(const char *guard)
-{
-	return nanosleep((const void *)guard, NULL) != 0 && errno == EFAULT;
-}
-
-static enum weft__guard
-decide(char *guard)
-{
-	enum weft__guard rung = atomic_load(&first_rung);
-
-	if (rung == WEFT__GUARD_AUTO) {
-		rung = guard_by_madvise(guard) && stands(guard)
-		    ? WEFT__GUARD_MADVISE : WEFT__GUARD_MPROTECT;
-		atomic_store(&first_rung, rung);
-	}
-	return rung;
-}
-
-static uint64_t *
-canary_of(const struct weft__stack *s)
-{
-	return (uint64_t *)s->low - CANARY_WORDS;
-}
-
-static void
-plant_canary(const struct weft__stack *s)
-{
-	for (int i = 0; i < CANARY_WORDS; i++)
-		canary_of(s)[i] = CANARY;
-}
-
-static void
-stand_guard(struct weft__stacks *pool, struct weft__stack *s)
-{
-	char *guard = s->low - guard_size();
-	enum weft__guard rung = decide(guard);
-
-	if (rung == WEFT__GUARD_MADVISE && !guard_by_madvise(guard))
-		rung = WEFT__GUARD_MPROTECT;
-	if (rung == WEFT__GUARD_MPROTECT && !guard_by_mprotect(pool, guard))
-		rung = WEFT__GUARD_CANARY;
-	if (rung == WEFT__GUARD_CANARY)
-		plant_canary(s);
-	s->guard = (uint8_t)rung;
-	if ((int)rung > atomic_load(&weakest_rung))
-		atomic_store(&weakest_rung, (int)rung);
-}
-
-bool
-weft__stack_intact(const struct weft__stack *s)
-{
-	if (s->guard == WEFT__GUARD_CANARY)
-		for (int i = 0; i < CANARY_WORDS; i++)
-			if (canary_of(s)[i] != CANARY)
-				return false;
-	return true;
-}
-
-const char *
-weft__stack_guard(void)
-{
-	switch (atomic_load(&weakest_rung)) {
-	case WEFT__GUARD_MADVISE:
-		return "madvise";
-	case WEFT__GUARD_MPROTECT:
-		return "mprotect";
-	case WEFT__GUARD_CANARY:
-		return "canary";
-	default:
-		return "none yet";
-	}
-}
-
-void
-weft__stack_force_guard(enum weft__guard rung)
-{
-	atomic_store(&first_rung, (int)rung);
-	atomic_store(&weakest_rung, WEFT__GUARD_AUTO);
 }
 
 /* Regions. */
@@ -379,9 +166,9 @@ carve(struct weft__stacks *pool, unsigned class)
 		return NULL;
 	}
 	s = stack_at(r, stride, r->carved);
-	s->low = r->base + r->carved * stride + guard_size();
+	s->low = r->base + r->carved * stride + weft__stack_guard_size();
 	s->class = (uint8_t)class;
-	stand_guard(pool, s);
+	weft__stack_guard_install(pool, s);
 	s->valgrind = VALGRIND_STACK_REGISTER(s->low, (char *)s);
 	r->carved++;
 	return s;
@@ -447,14 +234,14 @@ weft__stack_take(struct weft__stacks *pool, size_t size)
 static void
 drop_pages(struct weft__stack *s, size_t keep)
 {
-	char *end = page_of(s) + page_size();
+	char *end = page_of(s) + weft__page_size();
 	char *frame = __builtin_frame_address(0);
 	char *kept = end - keep;
 
-	if (frame > s->low && frame < end && page_of(frame) - page_size() < kept)
-		kept = page_of(frame) - page_size();
+	if (frame > s->low && frame < end && page_of(frame) - weft__page_size() < kept)
+		kept = page_of(frame) - weft__page_size();
 	if (kept > s->low)
-		(void)madvise(s->low, (size_t)(kept - s->low), DROP_ADVICE);
+		(void)madvise(s->low, (size_t)(kept - s->low), WEFT__DROP_PAGES);
 }
 
 /*
@@ -476,7 +263,7 @@ weft__stack_give(struct weft__stacks *pool, struct weft__stack *s)
 		push(&c->hot, s);
 		c->hot_count++;
 	} else {
-		drop_pages(s, page_size());
+		drop_pages(s, weft__page_size());
 		push(&c->cold, s);
 	}
 }
@@ -511,7 +298,7 @@ weft__stacks_destroy(struct weft__stacks *pool)
 			next = r->next;
 			free_region(r, stride_of(class));
 		}
-	atomic_fetch_add(&mprotect_budget, (long)pool->mprotected);
+	weft__stack_guard_refund(pool->mprotected);
 	*pool = (struct weft__stacks){ 0 };
 }
 
@@ -535,9 +322,10 @@ weft__stacks_find(const struct weft__stacks *pool, const void *address)
 size_t
 weft__stack_high_water(const struct weft__stack *s)
 {
-#ifndef __OpenBSD__
+#ifdef WEFT__HAS_MINCORE
 	unsigned char resident[256];
-	size_t page = page_size();
+	size_t page = weft__page_size();
+	const char *top = (const char *)s;
 	char *end = page_of(s) + page;
 
 	for (char *from = s->low; from < end; from += sizeof resident * page) {
@@ -549,10 +337,10 @@ weft__stack_high_water(const struct weft__stack *s)
 			return 0;
 		for (size_t i = 0; i < n; i++)
 			if (resident[i] & 1)
-				return (size_t)((char *)s - (from + i * page));
+				return (size_t)(top - from) - i * page;
 	}
 #else
-	(void)s;	/* OpenBSD tells no one which pages are resident */
+	(void)s;
 #endif
 	return 0;
 }
