@@ -2,7 +2,7 @@
 /*
  * tests/buffers.h - words that the tests of Buffers share.
  *
- * They compile with Check, and with the few lines of tests/endian/check.h for
+ * They compile with Check, and with the few lines of tests/endian_check.h for
  * machines that have no Check; so they use ck_assert_*_eq and little else.
  */
 #ifndef WEFT_TESTS_BUFFERS_H
