@@ -12,6 +12,8 @@
  *
  *     the first switch:  _longjmp(first)  ->  be_born goes on: entry(arg)
  *
+ * So a make costs two system calls, about 350 ns, and a switch none.
+ *
  * context.sp points to the jmp_buf of a suspended context, which lies in the
  * frame that suspended it. What be_born needs is handed over in memory: the
  * arguments of makecontext are ints.
