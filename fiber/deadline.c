@@ -16,7 +16,7 @@
 enum { FRAMES_AT_FIRST = 8 };
 
 static int64_t
-finite(int64_t deadline)
+or_never(int64_t deadline)
 {
 	return deadline < 0 ? INT64_MAX : deadline;
 }
@@ -85,8 +85,8 @@ weft_deadline_push(int64_t deadline)
 
 	if (self == NULL)
 		return -1;
-	if (finite(deadline) < self->deadline)
-		self->deadline = finite(deadline);
+	if (or_never(deadline) < self->deadline)
+		self->deadline = or_never(deadline);
 	return 0;
 }
 
@@ -113,7 +113,7 @@ weft_shield_begin(int64_t deadline)
 
 	if (self == NULL)
 		return -1;
-	self->deadline = finite(deadline);
+	self->deadline = or_never(deadline);
 	self->shielded = true;
 	return 0;
 }

@@ -54,7 +54,7 @@ fiber_main(void *arg)
 
 	errno = 0;
 	self->state = WEFT__RUNNING;
-	if (!self->canceled)
+	if (!self->canceled || self->obliged)
 		result = self->fn(self->arg);
 	weft_exit(result);
 }
@@ -90,9 +90,10 @@ start(struct weft_fiber *fiber, weft_fn *fn, void *arg, struct weft__stack *stac
 	fiber->fn = fn;
 	fiber->arg = arg;
 	fiber->canceled = fiber->shielded = fiber->detached = false;
-	fiber->permit = fiber->parking = false;
+	fiber->permit = fiber->parking = fiber->obliged = false;
 	fiber->deadline = INT64_MAX;
 	fiber->joiner = NULL;
+	fiber->detail = 0;
 	fiber->id = ++fiber->loop->ids;
 	fiber->name[0] = '\0';
 	weft__context_make(&fiber->context, stack->low,
@@ -164,6 +165,16 @@ weft_go(weft_fn *fn, void *arg)
 		return -1;
 	fiber->detached = true;
 	return 0;
+}
+
+struct weft_fiber *
+weft__spawn_obliged(weft_fn *fn, void *arg)
+{
+	struct weft_fiber *fiber = spawn(fn, arg, 0);
+
+	if (fiber != NULL)
+		fiber->detached = fiber->obliged = true;
+	return fiber;
 }
 
 /* --- end */

@@ -47,6 +47,7 @@ struct weft_fiber {
 	struct weft_fiber *next;        /* in the run queue */
 	struct weft_loop *loop;
 	int wake_error;                 /* what the park returns */
+	int detail;                     /* weft__detail */
 	uint8_t state;
 	uint8_t waiting;                /* enum weft__waiting, while parked */
 	bool canceled;
@@ -54,6 +55,7 @@ struct weft_fiber {
 	bool detached;
 	bool permit;
 	bool parking;                   /* in weft_park */
+	bool obliged;                   /* to run, also if cancelled before */
 	int64_t deadline;               /* in force; INT64_MAX: none */
 	struct weft__timer timer;
 
@@ -68,14 +70,6 @@ struct weft_fiber {
 	uint64_t id;
 	uint64_t parked_at;             /* switch number, to find the oldest */
 	char name[WEFT__NAME_SIZE];
-};
-
-/* What other threads hand in. */
-struct weft__post {
-	struct weft__post *next;
-	void (*fn)(void *);
-	void *arg;
-	bool owned;                     /* ours to free */
 };
 
 struct weft_loop {
@@ -111,7 +105,6 @@ struct weft_loop {
 struct weft_loop *weft__loop_here(void);
 /* 0, or ECHILD in a forked child. */
 int  weft__loop_check(const struct weft_loop *);
-void weft__loop_post(struct weft_loop *, struct weft__post *);
 void weft__loop_run_posts(struct weft_loop *);
 void weft__loop_run_tasks(struct weft_loop *);
 

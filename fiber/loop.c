@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "fiber/fiber.h"
+#include "fiber/offload.h"
 
 static _Thread_local struct weft_loop *here;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -42,6 +43,7 @@ destroy_loop(void *arg)
 	struct weft_loop *loop = arg;
 	struct weft_fiber *fiber;
 
+	weft__offload_forget(loop);
 	if (loop->destroy_place != NULL)
 		loop->destroy_place(loop->place);
 	for (fiber = loop->all; fiber != NULL; fiber = fiber->older)

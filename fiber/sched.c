@@ -43,6 +43,12 @@ weft__running(const struct weft_loop *loop)
 	return loop->current;
 }
 
+int *
+weft__detail(struct weft_loop *loop)
+{
+	return &loop->current->detail;
+}
+
 /* --- one turn */
 
 static struct weft_fiber *

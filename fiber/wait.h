@@ -35,6 +35,16 @@ struct weft__task {
 void weft__loop_defer(struct weft_loop *, struct weft__task *);
 void weft__loop_undefer(struct weft_loop *, struct weft__task *);
 
+/* Something for the loop to run, from another thread; it must live until then,
+ * and is not looked at any more once fn runs. */
+struct weft__post {
+	struct weft__post *next;
+	void (*fn)(void *);
+	void *arg;
+	bool owned;                     /* the loop frees it */
+};
+void weft__loop_post(struct weft_loop *, struct weft__post *);
+
 /* --- sched.c */
 
 /* Opens every operation that may park: ECANCELED, even if it would not have
@@ -54,6 +64,8 @@ int weft__park(struct weft_loop *, int64_t deadline, unsigned waiting);
 /* Ends the park of a fiber of this thread; nothing if it is not parked. */
 void weft__wake(struct weft_fiber *, int error);
 struct weft_fiber *weft__running(const struct weft_loop *);
+/* A second errno of the running fiber, for lib/. */
+int *weft__detail(struct weft_loop *);
 
 /* A FIFO of parked fibers; all zero is empty. A fiber's node lies in the frame
  * of its wait; one that is no longer parked is passed over. */
@@ -76,6 +88,11 @@ weft__queue_empty(const struct weft__queue *queue)
 {
 	return queue->first == NULL;
 }
+
+/* --- fiber.c */
+
+/* Detached, and runs even if it is cancelled before it starts. NULL: ENOMEM. */
+struct weft_fiber *weft__spawn_obliged(int (*fn)(void *), void *arg);
 
 /* --- wait.c */
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * lib/compat.c - SIGPIPE held back around a write; the model is in compat.h.
+ * lib/compat.c - SIGPIPE held back around a write, and descriptors that are
+ * born as they should be; the models are in compat.h.
  *
  * Blocking, and taking a signal that became pending, is what every system
  * has: there is no write(2) that takes a flag. The signal of a failed write is
@@ -9,8 +10,10 @@
 #include "config.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <unistd.h>
 
 #include "lib/compat.h"
 
@@ -56,4 +59,80 @@ weft__sigpipe_release(struct weft__sigpipe *s)
 	}
 	pthread_sigmask(SIG_SETMASK, &s->mask, NULL);
 	errno = saved;
+}
+
+int
+weft__compat_set_flags(int fd)
+{
+	int flags = fcntl(fd, F_GETFL);
+
+	if (flags < 0)
+		return -1;
+	if (!(flags & O_NONBLOCK) && fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
+		return -1;
+	return fcntl(fd, F_SETFD, FD_CLOEXEC);
+}
+
+#ifndef SOCK_NONBLOCK
+/* Sets the flags of a new descriptor, or closes it. */
+static int
+with_flags(int fd)
+{
+	int error;
+
+	if (fd < 0 || weft__compat_set_flags(fd) == 0)
+		return fd;
+	error = errno;
+	close(fd);
+	errno = error;
+	return -1;
+}
+#endif
+
+int
+weft__compat_socket(int family, int type, int protocol)
+{
+#ifdef SOCK_NONBLOCK
+	return socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol);
+#else
+	return with_flags(socket(family, type, protocol));
+#endif
+}
+
+int
+weft__compat_socketpair(int family, int type, int fds[2])
+{
+#ifdef SOCK_NONBLOCK
+	return socketpair(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds);
+#else
+	if (socketpair(family, type, 0, fds) < 0)
+		return -1;
+	if (with_flags(fds[0]) < 0) {
+		close(fds[1]);
+		return -1;
+	}
+	if (with_flags(fds[1]) < 0) {
+		close(fds[0]);
+		return -1;
+	}
+	return 0;
+#endif
+}
+
+int
+weft__compat_accept(int fd, struct sockaddr *address, socklen_t *length)
+{
+#if defined(HAVE_ACCEPT4) && defined(SOCK_NONBLOCK)
+	return accept4(fd, address, length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+#else
+	fd = accept(fd, address, length);
+	if (fd >= 0 && weft__compat_set_flags(fd) < 0) {
+		int error = errno;
+
+		close(fd);
+		errno = error;
+		return -1;
+	}
+	return fd;
+#endif
 }

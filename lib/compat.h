@@ -36,6 +36,20 @@
 #define WEFT__SOCKETS_RAISE_SIGPIPE 1
 #endif
 
+/* Unix sockets with names that are no files. */
+#ifdef __linux__
+#define WEFT__ABSTRACT_NAMES 1
+#else
+#define WEFT__ABSTRACT_NAMES 0
+#endif
+
+/* Whether an accepted socket has the options of its listener. */
+#ifdef __linux__
+#define WEFT__OPTIONS_ARE_INHERITED 1
+#else
+#define WEFT__OPTIONS_ARE_INHERITED 0
+#endif
+
 struct weft__sigpipe {
 	sigset_t mask; /* the thread's own, to go back to; only if held */
 	bool held;     /* false: one was pending already, so more change nothing */
@@ -44,5 +58,11 @@ struct weft__sigpipe {
 /* compat.c */
 void weft__sigpipe_hold(struct weft__sigpipe *);
 void weft__sigpipe_release(struct weft__sigpipe *);
+/* Non-blocking and close-on-exec from the start, where there is a call for
+ * it. As the calls without that: -1 with errno. */
+int weft__compat_socket(int family, int type, int protocol);
+int weft__compat_socketpair(int family, int type, int fds[2]);
+int weft__compat_accept(int fd, struct sockaddr *, socklen_t *);
+int weft__compat_set_flags(int fd);
 
 #endif

@@ -23,8 +23,8 @@
 #endif
 
 #if defined(__GNUC__) || defined(__clang__)
-#define WEFT_API __attribute__((visibility("default")))
-#define WEFT_FORMAT(format, first) __attribute__((format(printf, format, first)))
+#define WEFT_API __attribute__((__visibility__("default")))
+#define WEFT_FORMAT(at, first) __attribute__((__format__(__printf__, at, first)))
 #else
 #define WEFT_API
 #define WEFT_FORMAT(format, first)

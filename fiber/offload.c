@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A small pool of threads for what can only block: getaddrinfo and the like.
+ *
+ *   fiber                    thread
+ *   queue, signal  ------->  take, work
+ *   parks                    under the lock: finished; does somebody wait?
+ *   wakes   <--- post -----    yes: post to the loop     no: free the job
+ *
+ * Threads start when there is work and none is idle, up to a few, and end when
+ * they have had nothing to do for a while. They block all signals: those are
+ * the program's. One lock guards everything; it is never held while working.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <time.h>
+
+#include "fiber/fiber.h"
+#include "fiber/offload.h"
+
+enum { THREADS = 4, IDLE_SECONDS = 10 };
+
+static struct {
+	pthread_mutex_t lock;
+	pthread_cond_t more;
+	struct weft__job *first, **last;        /* not yet taken */
+	struct weft__job *all;                  /* taken or not; newest first */
+	unsigned threads, idle;
+} pool = { .lock = PTHREAD_MUTEX_INITIALIZER, .more = PTHREAD_COND_INITIALIZER };
+
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+/* --- fork: a child has none of the threads, and none of their work */
+
+static void
+before_fork(void)
+{
+	pthread_mutex_lock(&pool.lock);
+}
+
+static void
+in_parent(void)
+{
+	pthread_mutex_unlock(&pool.lock);
+}
+
+static void
+in_child(void)
+{
+	/* What the jobs of the parent hold is lost with its threads. */
+	pthread_mutex_init(&pool.lock, NULL);
+	pthread_cond_init(&pool.more, NULL);
+	pool.first = pool.all = NULL;
+	pool.last = &pool.first;
+	pool.threads = pool.idle = 0;
+}
+
+static void
+prepare(void)
+{
+	pool.last = &pool.first;
+	pthread_atfork(before_fork, in_parent, in_child);
+}
+
+/* --- the list of all, under the lock */
+
+static void
+enlist(struct weft__job *job)
+{
+	job->newer = NULL;
+	job->older = pool.all;
+	if (job->older != NULL)
+		job->older->newer = job;
+	pool.all = job;
+	job->next = NULL;
+	*pool.last = job;
+	pool.last = &job->next;
+}
+
+static void
+delist(struct weft__job *job)
+{
+	if (job->newer != NULL)
+		job->newer->older = job->older;
+	else
+		pool.all = job->older;
+	if (job->older != NULL)
+		job->older->newer = job->newer;
+}
+
+/* --- threads */
+
+static void
+wake_fiber(void *arg)
+{
+	struct weft__job *job = arg;
+
+	job->delivered = true;
+	weft__wake(job->fiber, 0);
+}
+
+/* With the lock. */
+static void
+finish(struct weft__job *job)
+{
+	delist(job);
+	job->finished = true;
+	if (job->loop != NULL)
+		weft__loop_post(job->loop, &job->done);
+	else
+		job->free(job);
+}
+
+/* With the lock; false after a while with nothing to do. */
+static bool
+wait_for_work(void)
+{
+	struct timespec until;
+	int error = 0;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += IDLE_SECONDS;
+	pool.idle++;
+	while (pool.first == NULL && error == 0)
+		error = pthread_cond_timedwait(&pool.more, &pool.lock, &until);
+	pool.idle--;
+	return pool.first != NULL;
+}
+
+static void *
+thread(void *unused)
+{
+	struct weft__job *job;
+
+	pthread_mutex_lock(&pool.lock);
+	while (wait_for_work()) {
+		job = pool.first;
+		pool.first = job->next;
+		if (pool.first == NULL)
+			pool.last = &pool.first;
+		pthread_mutex_unlock(&pool.lock);
+		job->work(job);
+		pthread_mutex_lock(&pool.lock);
+		finish(job);
+	}
+	pool.threads--;
+	pthread_mutex_unlock(&pool.lock);
+	return unused;
+}
+
+/* With the lock. */
+static int
+start_thread(void)
+{
+	pthread_attr_t attributes;
+	sigset_t all, old;
+	pthread_t id;
+	int error;
+
+	if (pool.idle > 0 || pool.threads == THREADS)
+		return 0;
+	error = pthread_attr_init(&attributes);
+	if (error != 0)
+		return error;
+	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	error = pthread_create(&id, &attributes, thread, NULL);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	pthread_attr_destroy(&attributes);
+	if (error == 0)
+		pool.threads++;
+	return pool.threads > 0 ? 0 : error;
+}
+
+/* --- fibers */
+
+static int
+submit(struct weft_loop *loop, struct weft__job *job)
+{
+	int error;
+
+	job->loop = loop;
+	job->fiber = weft__running(loop);
+	job->done = (struct weft__post){ .fn = wake_fiber, .arg = job };
+	job->finished = job->delivered = false;
+	pthread_once(&once, prepare);
+	pthread_mutex_lock(&pool.lock);
+	error = start_thread();
+	if (error == 0) {
+		enlist(job);
+		pthread_cond_signal(&pool.more);
+	}
+	pthread_mutex_unlock(&pool.lock);
+	return error;
+}
+
+/* True: it will be freed by the thread. False: its notice is on the way. */
+static bool
+abandon(struct weft__job *job)
+{
+	bool finished;
+
+	pthread_mutex_lock(&pool.lock);
+	finished = job->finished;
+	if (!finished)
+		job->loop = NULL;
+	pthread_mutex_unlock(&pool.lock);
+	return !finished;
+}
+
+int
+weft__offload(struct weft_loop *loop, struct weft__job *job, int64_t deadline)
+{
+	int error = deadline == WEFT_NOWAIT ? EAGAIN : weft__check(loop);
+
+	if (error == 0)
+		error = submit(loop, job);
+	if (error != 0) {
+		job->free(job);
+		return error;
+	}
+	error = weft__park(loop, deadline, WEFT__EXTERNAL);
+	if (!job->delivered && abandon(job))
+		return error;
+	while (!job->delivered)
+		weft__park(loop, WEFT_NEVER, WEFT__EXTERNAL | WEFT__STUBBORN);
+	return 0;
+}
+
+void
+weft__offload_forget(struct weft_loop *loop)
+{
+	struct weft__job *job;
+
+	pthread_mutex_lock(&pool.lock);
+	for (job = pool.all; job != NULL; job = job->older)
+		if (job->loop == loop)
+			job->loop = NULL;
+	pthread_mutex_unlock(&pool.lock);
+}

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The Buffer that a stream's bytes arrive in.
+ *
+ *    no memory --read--> a block --record too long--> larger memory
+ *        ^                  |                              |
+ *        +--- empty, and about to park, or closed ---------+
+ *
+ * Blocks are shared by all streams of a loop and used last in, first out: of
+ * ten thousand connections that get a line each, most find it in the same few
+ * cache lines. What was returned to the program as borrowed stays where it is
+ * until the next read: memory moves or goes only at the start of a fill.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/stream.h"
+
+const unsigned char *
+weft__input_bytes(const struct weft_stream *s)
+{
+	return weft__buffer_at(&s->input, s->input.position);
+}
+
+void
+weft__input_consume(struct weft_stream *s, size_t n)
+{
+	s->input.position += n;
+}
+
+static void *
+take_block(struct weft_loop *loop)
+{
+	struct weft__per_loop *own = weft__per_loop(loop);
+	void *block = own->blocks;
+
+	if (block == NULL)
+		return malloc(WEFT__BLOCK);
+	own->blocks = *(void **)block;
+	own->block_count--;
+	return block;
+}
+
+static void
+give_memory(struct weft_loop *loop, void *memory, size_t size)
+{
+	struct weft__per_loop *own = weft__per_loop(loop);
+
+	if (size != WEFT__BLOCK || own->block_count == WEFT__BLOCKS_KEPT) {
+		free(memory);
+		return;
+	}
+	*(void **)memory = own->blocks;
+	own->blocks = memory;
+	own->block_count++;
+}
+
+void
+weft__input_drop(struct weft_stream *s)
+{
+	if (s->input.bytes != NULL)
+		give_memory(s->loop, s->input.bytes, s->input.capacity);
+	weft__buffer_init(&s->input, NULL, 0);
+	s->input.limit = 0;
+}
+
+void
+weft__input_release(struct weft_stream *s)
+{
+	if (s->input.bytes != NULL && s->input.position == s->input.limit)
+		weft__input_drop(s);
+}
+
+/* Moves what is unread into memory of another size. */
+static int
+resize(struct weft_stream *s, size_t size)
+{
+	size_t unread = weft__buffer_remaining(&s->input);
+	void *memory = size == WEFT__BLOCK ? take_block(s->loop) : malloc(size);
+
+	if (memory == NULL)
+		return -1;
+	if (unread > 0)
+		memcpy(memory, weft__input_bytes(s), unread);
+	weft__input_drop(s);
+	weft__buffer_init(&s->input, memory, size);
+	s->input.limit = unread;
+	return 0;
+}
+
+int
+weft__input_reserve(struct weft_stream *s, size_t size)
+{
+	struct weft_buffer *in = &s->input;
+	size_t unread = weft__buffer_remaining(in);
+
+	if (size <= in->capacity - in->position)
+		return 0;
+	if (size > in->capacity)
+		return resize(s, size < WEFT__BLOCK ? WEFT__BLOCK : size);
+	memmove(in->bytes, in->bytes + in->position, unread);
+	in->position = 0;
+	in->limit = unread;
+	return 0;
+}
+
+void
+weft__input_append(struct weft_stream *s, const void *bytes, size_t n)
+{
+	WEFT_ASSERT(n <= s->input.capacity - s->input.limit);
+	memcpy(s->input.bytes + s->input.limit, bytes, n);
+	s->input.limit += n;
+}
+
+/* Room for at least one more byte. Memory doubles, and bytes move only when
+ * half of it is free: a record costs its copy once more at most. */
+static int
+make_room(struct weft_stream *s)
+{
+	struct weft_buffer *in = &s->input;
+
+	if (in->position == in->limit)
+		in->position = in->limit = 0;
+	if (in->limit < in->capacity)
+		return 0;
+	if (in->capacity == 0)
+		return resize(s, WEFT__BLOCK);
+	if (in->position >= in->capacity / 2)
+		return weft__input_reserve(s, in->capacity - in->position + 1);
+	if (in->capacity > SIZE_MAX / 2) {
+		errno = ENOMEM;
+		return -1;
+	}
+	return resize(s, 2 * in->capacity);
+}
+
+static ssize_t
+try_class(struct weft_stream *s, void *dst, size_t n)
+{
+	ssize_t got;
+
+	if (!(s->ready & WEFT_READABLE)) {
+		errno = EAGAIN;
+		return -1;
+	}
+	got = s->class->read(s, dst, n);
+	if (got > 0)
+		return got;
+	if (got == 0)
+		s->eof = true;
+	else if (errno == EAGAIN)
+		s->ready &= (uint8_t)~WEFT_READABLE;
+	else
+		weft__stream_break_read(s, errno, "read");
+	return got;
+}
+
+static ssize_t
+fill_once(struct weft_stream *s)
+{
+	ssize_t got;
+
+	if (!(s->ready & WEFT_READABLE)) {
+		errno = EAGAIN;
+		return -1;
+	}
+	if (make_room(s) < 0)
+		return -1;
+	got = try_class(s, s->input.bytes + s->input.limit,
+	    s->input.capacity - s->input.limit);
+	if (got > 0)
+		s->input.limit += (size_t)got;
+	return got;
+}
+
+/* A try into dst, or into the Buffer if dst is NULL. */
+static ssize_t
+attempt(struct weft_stream *s, void *dst, size_t n)
+{
+	if (s->closed)
+		return weft__fail(EBADF);
+	if (s->read_error != 0)
+		return weft__fail(s->read_error);
+	if (s->eof)
+		return 0;
+	return dst != NULL ? try_class(s, dst, n) : fill_once(s);
+}
+
+ssize_t
+weft__input_read(struct weft_stream *s, void *dst, size_t n, int64_t deadline)
+{
+	int error = 0;
+	ssize_t got;
+
+	if (deadline == WEFT_NOWAIT)
+		s->ready |= WEFT_READABLE;      /* whatever we believe */
+	for (;;) {
+		got = attempt(s, dst, n);
+		if (got >= 0 || errno != EAGAIN)
+			return got;
+		if (error == ETIMEDOUT)
+			return weft__fail(ETIMEDOUT);
+		if (dst == NULL)        /* else it may be a reserve */
+			weft__input_release(s);
+		error = weft__stream_wait_input(s, deadline);
+		if (error == ETIMEDOUT)         /* it still gets its one try */
+			s->ready |= WEFT_READABLE;
+		else if (error != 0)
+			return weft__fail(error);
+	}
+}

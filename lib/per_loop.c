@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What lib/ keeps with each loop: idle blocks of input memory, and the texts
+ * of errors. It goes when the loop's thread ends.
+ */
+#include "config.h"
+
+#include <stdlib.h>
+
+#include "lib/stream.h"
+
+static void
+destroy(void *place)
+{
+	struct weft__per_loop *own = place;
+	void *block, *next;
+
+	if (own == NULL)
+		return;
+	for (block = own->blocks; block != NULL; block = next) {
+		next = *(void **)block;
+		free(block);
+	}
+	free(own);
+}
+
+struct weft__per_loop *
+weft__per_loop(struct weft_loop *loop)
+{
+	void **place = weft__loop_place(loop, destroy);
+
+	if (*place == NULL)
+		*place = calloc(1, sizeof(struct weft__per_loop));
+	return *place;
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The inside of a server, for the classes that make one.
+ */
+#ifndef WEFT_LIB_SERVER_H
+#define WEFT_LIB_SERVER_H
+
+#include <sys/stat.h>
+
+#include "lib/addr.h"
+#include "lib/fdstream.h"
+#include "weft/server.h"
+
+struct weft_server {
+	struct weft_loop *loop;
+	const struct weft__class *class;        /* of the connections */
+	int fd;                         /* -1: stopped */
+	struct weft__slot *slot;
+	bool busy;                      /* somebody serves or accepts */
+	bool closed;
+	struct weft_listen_options options;
+	weft_handler *handler;
+	void *arg;
+	struct weft_stream *oldest, *newest;    /* connections with a handler */
+	size_t connections;
+	struct weft__queue changes;     /* who waits for one to end, or for close */
+	unsigned references;
+	int port;                       /* -1: none */
+	char *name;
+	char *path;                     /* NULL: no file */
+	dev_t device;                   /* of the file, to see whose it is */
+	ino_t inode;
+};
+
+/* *all gets the options, or the defaults. EINVAL. */
+int weft__listen_options(const struct weft_listen_options *, struct weft_listen_options *all);
+/* Takes a listening socket; on failure (errno) it is still the caller's. */
+struct weft_server *weft__server_new(struct weft_loop *, const struct weft__class *, int fd,
+    const struct weft_listen_options *);
+
+/* --- tcp.c */
+/* nodelay and keepalive, as asked for; a socket that will not is no failure. */
+void weft__tcp_set_options(int fd, bool no_nodelay, bool keepalive);
+
+/* --- unix.c */
+void weft__unix_unlink(struct weft_server *);
+
+#endif

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The inside of a stream, for lib/ alone.
+ *
+ * A class carries bytes: its functions try once and never wait. The stream
+ * adds everything else: order among callers, the input Buffer, the output
+ * queue, deadlines, errors that stick.
+ *
+ *                     reading                          writing
+ *   program    read  <- input Buffer <-      write -> queue ->
+ *                ^   (borrowed pointers)        |   (if the kernel is full)
+ *                +------ straight ------+       +------ straight -------+
+ *                                 class->read                     class->writev
+ *
+ * `ready` holds sticky bits: a set one means "try", a clear one means that the
+ * class has said EAGAIN, and will call weft__stream_notify once it has been
+ * asked to by want().
+ */
+#ifndef WEFT_LIB_STREAM_H
+#define WEFT_LIB_STREAM_H
+
+#include "fiber/wait.h"
+#include "lib/buffer.h"
+#include "weft/stream.h"
+
+/* --- limits of streams and servers */
+enum {
+	WEFT__BLOCK = 16 << 10,         /* input memory comes in these */
+	WEFT__BLOCKS_KEPT = 64,         /* 1 MiB per loop at most lies idle */
+	WEFT__DIRECT_READ = 1 << 10,    /* smaller reads go through a block */
+	WEFT__LIMIT = 64 << 10,         /* of a record, by default */
+	WEFT__LOW_MARK = 16 << 10,      /* by default */
+	WEFT__HIGH_MARK = 64 << 10,
+	WEFT__COALESCED = 16 << 10,     /* this much leaves before the turn ends */
+	WEFT__VECTORS = 8,              /* per system call; the rest follow */
+	WEFT__ACCEPT_BATCH = 16,        /* connections per wake-up */
+	WEFT__PAUSE_MS = 50,            /* no descriptors left: doubles ... */
+	WEFT__PAUSE_MAX_MS = 1000,      /* ... up to this */
+	WEFT__LINGER_MS = 30000,        /* to flush when a handler has returned */
+	WEFT__TEXT_SIZE = 256
+};
+
+struct weft__class {
+	const char *name;
+	/* One try: > 0, 0 end of stream, -1 with errno. A class that knows that
+	 * it is drained clears the bit in `ready` and saves a try. */
+	ssize_t (*read)(struct weft_stream *, void *dst, size_t n);
+	ssize_t (*writev)(struct weft_stream *, const struct iovec *, int count);
+	/* After EAGAIN: notify when a try could succeed. 0 or an errno. */
+	int  (*want)(struct weft_stream *, int events);
+	/* Ends our side. NULL: cannot. -1 with errno. */
+	int  (*shutdown)(struct weft_stream *);
+	/* Gives up what carries the bytes; `reset`: and tell the peer rudely. */
+	void (*close)(struct weft_stream *, bool reset);
+	void (*free)(struct weft_stream *);
+	int  (*fd)(const struct weft_stream *);
+	/* 0 local, 1 peer. NULL: has none. */
+	const char *(*name_of)(struct weft_stream *, int side);
+	int  (*address_of)(struct weft_stream *, int side, struct sockaddr *, socklen_t *);
+	unsigned waiting;               /* enum weft__waiting of its waits */
+};
+
+/* One direction: whole calls, in order. */
+struct weft__side {
+	struct weft__queue turns;       /* callers that wait for theirs */
+	bool busy;                      /* somebody is inside */
+};
+
+struct weft_stream {
+	const struct weft__class *class;
+	struct weft_loop *loop;
+	uint8_t ready;                  /* sticky bits, see above */
+	bool closed;                    /* or closing: nobody gets in */
+	bool ended;                     /* what carried the bytes is gone */
+	bool freed;                     /* memory goes with the last user */
+	bool eof;
+	bool shut;                      /* our side has ended */
+	bool coalescing;
+	bool held;                      /* the loop polls for our queue */
+	unsigned users;                 /* fibers inside a call */
+
+	struct weft__side reading, writing;
+	struct weft_fiber *reader;      /* parked for input */
+	struct weft_buffer input;       /* position..limit is unread */
+	size_t limit;                   /* longest record */
+	int read_error;                 /* sticky */
+
+	int write_error;                /* sticky */
+	struct weft__queue writers;     /* parked until output has moved */
+	struct weft__task flush;        /* at the end of the turn */
+	unsigned char *queue;           /* head..tail is to be sent */
+	size_t head, tail, queue_size;
+	size_t low, high;
+
+	const char *step;               /* what failed, for error_text */
+	struct weft_server *server;             /* who accepted it, or NULL */
+	struct weft_fiber *handler;             /* while that runs */
+	struct weft_stream *older, *newer;      /* meanwhile: the server's list */
+	void *data;
+};
+
+/* --- stream.c */
+void weft__stream_init(struct weft_stream *, const struct weft__class *, struct weft_loop *);
+/* Sets errno, and returns -1. */
+int  weft__fail(int error);
+/* One caller at a time per side. 0 or an errno; leave only after 0. */
+int  weft__stream_enter(struct weft_stream *, struct weft__side *, int64_t deadline);
+void weft__stream_leave(struct weft_stream *, struct weft__side *);
+/* The last of `users` frees a stream that is to be freed. */
+void weft__stream_go_out(struct weft_stream *);
+/* Parks until notified. 0 or an errno; EBADF if the stream was closed. */
+int  weft__stream_wait_input(struct weft_stream *, int64_t deadline);
+int  weft__stream_wait_output(struct weft_stream *, int64_t deadline);
+/* Events, or minus the errno that broke it. Whether anything came of it. */
+bool weft__stream_notify(struct weft_stream *, int events);
+/* Notes the error that broke one side, and what was being done. */
+void weft__stream_break_read(struct weft_stream *, int error, const char *step);
+void weft__stream_break_write(struct weft_stream *, int error, const char *step);
+
+/* --- input.c: the Buffer that bytes arrive in */
+/* Some bytes, straight into dst, or if that is NULL into the Buffer, behind
+ * what is there: > 0, 0 end, -1 with errno. Parks if need be. */
+ssize_t weft__input_read(struct weft_stream *, void *dst, size_t n, int64_t deadline);
+/* Room for `size` bytes in all. ENOMEM. */
+int  weft__input_reserve(struct weft_stream *, size_t size);
+const unsigned char *weft__input_bytes(const struct weft_stream *);
+void weft__input_consume(struct weft_stream *, size_t n);
+/* Puts n bytes behind what is there; room for them has been reserved. */
+void weft__input_append(struct weft_stream *, const void *, size_t n);
+/* Gives an empty Buffer's memory back. */
+void weft__input_release(struct weft_stream *);
+void weft__input_drop(struct weft_stream *);
+
+/* --- stream_read.c */
+/* Ends a read that got so much; errno stays. */
+ssize_t weft__read_leave(struct weft_stream *, ssize_t got);
+
+/* --- stream_write.c */
+/* Sends what it can of the queue, wakes who waits for that. */
+void weft__stream_send_queue(struct weft_stream *);
+int  weft__stream_flush(struct weft_stream *, int64_t deadline);
+void weft__stream_drop_queue(struct weft_stream *);
+void weft__stream_flush_task(struct weft__task *);
+
+/* --- server.c */
+/* A server's memory goes with the last who holds it: streams, fibers, program. */
+void weft__server_let_go(struct weft_server *);
+
+/* --- error.c: the last failure to make a stream or server on this thread */
+/* Notes `step what: error` and sets errno; NULL for the caller to return. */
+void *weft__make_failed(const char *step, const char *what, int error);
+const char *weft__make_failure(void);
+/* A text of this thread's that lives until the next one. */
+char *weft__text(void);
+
+/* --- per_loop.c: what lib/ keeps with each loop */
+struct weft__per_loop {
+	void *blocks;                   /* free, linked through their first word */
+	unsigned block_count;
+	char text[WEFT__TEXT_SIZE];
+	char failure[WEFT__TEXT_SIZE];
+};
+/* NULL: ENOMEM. Never NULL for a loop that has streams. */
+struct weft__per_loop *weft__per_loop(struct weft_loop *);
+
+#endif

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Reads by count. What is buffered comes first; then large reads go straight
+ * into the caller's memory, small ones through a block, so that a program that
+ * reads byte by byte does not make a system call for each.
+ *
+ * A large exact read goes straight, too, and yet consumes nothing if it fails:
+ * room for all of it is reserved in the Buffer before the first byte, and what
+ * had come is put there.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+
+#include "lib/stream.h"
+
+ssize_t
+weft__read_leave(struct weft_stream *s, ssize_t got)
+{
+	struct weft_loop *loop = s->loop;
+
+	weft__stream_leave(s, &s->reading);     /* s may be gone */
+	weft__charge(loop, got > 0 ? (size_t)got : 0);
+	return got;
+}
+
+static ssize_t
+take(struct weft_stream *s, void *dst, size_t n)
+{
+	size_t have = weft__buffer_remaining(&s->input);
+
+	if (n > have)
+		n = have;
+	memcpy(dst, weft__input_bytes(s), n);
+	weft__input_consume(s, n);
+	return (ssize_t)n;
+}
+
+static ssize_t
+read_some(struct weft_stream *s, void *dst, size_t n, int64_t deadline)
+{
+	ssize_t got;
+
+	if (weft_stream_buffered(s) == 0) {
+		if (n >= WEFT__DIRECT_READ) {
+			weft__input_release(s);
+			return weft__input_read(s, dst, n, deadline);
+		}
+		got = weft__input_read(s, NULL, 0, deadline);
+		if (got <= 0)
+			return got;
+	}
+	return take(s, dst, n);
+}
+
+ssize_t
+weft_stream_read(struct weft_stream *s, void *dst, size_t n, int64_t deadline)
+{
+	int error = n == 0 ? EINVAL : weft__stream_enter(s, &s->reading, deadline);
+
+	if (error != 0)
+		return weft__fail(error);
+	return weft__read_leave(s, read_some(s, dst, n, deadline));
+}
+
+/* The end came after so much of what was asked for. */
+static ssize_t
+ended(size_t have)
+{
+	return have == 0 ? 0 : weft__fail(EPIPE);
+}
+
+static ssize_t
+exactly_through_buffer(struct weft_stream *s, void *dst, size_t n, int64_t deadline)
+{
+	ssize_t got;
+
+	while (weft_stream_buffered(s) < n) {
+		if (weft_stream_buffered(s) > 0 && weft__input_reserve(s, n) < 0)
+			return -1;
+		got = weft__input_read(s, NULL, 0, deadline);
+		if (got <= 0)
+			return got < 0 ? -1 : ended(weft_stream_buffered(s));
+	}
+	return take(s, dst, n);
+}
+
+static ssize_t
+exactly_straight(struct weft_stream *s, unsigned char *dst, size_t n, int64_t deadline)
+{
+	size_t first = weft_stream_buffered(s), have = first;
+	ssize_t got = 1;
+
+	if (weft__input_reserve(s, n) < 0)
+		return -1;
+	while (have < n && got > 0) {
+		got = weft__input_read(s, dst + have, n - have, deadline);
+		if (got > 0)
+			have += (size_t)got;
+	}
+	if (have == n) {
+		if (first > 0)
+			take(s, dst, first);
+		weft__input_release(s);
+		return (ssize_t)n;
+	}
+	if (!s->closed)
+		weft__input_append(s, dst + first, have - first);
+	return got < 0 ? -1 : ended(have);
+}
+
+ssize_t
+weft_stream_read_exactly(struct weft_stream *s, void *dst, size_t n, int64_t deadline)
+{
+	int error = n == 0 || n > SSIZE_MAX ? EINVAL :
+	    weft__stream_enter(s, &s->reading, deadline);
+	ssize_t got;
+
+	if (error != 0)
+		return weft__fail(error);
+	if (n <= WEFT__BLOCK || weft_stream_buffered(s) >= n)
+		got = exactly_through_buffer(s, dst, n, deadline);
+	else
+		got = exactly_straight(s, dst, n, deadline);
+	return weft__read_leave(s, got);
+}
+
+size_t
+weft_stream_buffered(const struct weft_stream *s)
+{
+	return weft__buffer_remaining(&s->input);
+}
+
+int
+weft_stream_set_limit(struct weft_stream *s, size_t bytes)
+{
+	if (bytes == 0)
+		return weft__fail(EINVAL);
+	s->limit = bytes;
+	return 0;
+}

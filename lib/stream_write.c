@@ -1,0 +1,447 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Writes. The kernel is tried at once; what it does not take is queued up to
+ * the high mark and sent when it can be, whatever the writer does meanwhile.
+ * More than that the writer sends from its own memory, and parks: so a small
+ * write does not wait, a large one is not copied, and memory is bounded.
+ *
+ *     queue memory  | sent |  to be sent        |  free  |
+ *                   0     head                 tail   queue_size
+ *
+ * With coalescing, writes only join the queue; it is sent when the turn ends,
+ * or at 16 KiB: many small writes leave in one call.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/stream.h"
+
+size_t
+weft_stream_queued(const struct weft_stream *s)
+{
+	return s->tail - s->head;
+}
+
+/* --- the queue */
+
+static void
+hold(struct weft_stream *s, bool on)
+{
+	if (s->held == on)
+		return;
+	s->held = on;
+	if (on)
+		weft__loop_hold(s->loop);
+	else
+		weft__loop_release(s->loop);
+}
+
+void
+weft__stream_drop_queue(struct weft_stream *s)
+{
+	free(s->queue);
+	s->queue = NULL;
+	s->head = s->tail = s->queue_size = 0;
+	hold(s, false);
+}
+
+/* Room for n more bytes behind the tail. */
+static int
+make_room(struct weft_stream *s, size_t n)
+{
+	size_t queued = weft_stream_queued(s), size = s->queue_size;
+	unsigned char *memory;
+
+	if (n <= s->queue_size - s->tail)
+		return 0;
+	if (n <= s->queue_size - queued && s->head >= queued) {
+		memcpy(s->queue, s->queue + s->head, queued);
+	} else {
+		size = size ? size : 1024;
+		while (size - queued < n && size <= SIZE_MAX / 2)
+			size *= 2;
+		memory = malloc(size);
+		if (memory == NULL)
+			return -1;
+		if (queued > 0)
+			memcpy(memory, s->queue + s->head, queued);
+		free(s->queue);
+		s->queue = memory;
+		s->queue_size = size;
+	}
+	s->head = 0;
+	s->tail = queued;
+	return 0;
+}
+
+/* Steps over `sent` bytes of the queue. */
+static void
+advance(struct weft_stream *s, size_t sent)
+{
+	s->head += sent;
+	if (s->head != s->tail)
+		return;
+	s->head = s->tail = 0;
+	hold(s, false);
+	if (!s->coalescing || s->queue_size > 2 * WEFT__COALESCED)
+		weft__stream_drop_queue(s);
+}
+
+/* One try, with the queue in front of iov. How much of iov went, or -1. */
+static ssize_t
+send_some(struct weft_stream *s, const struct iovec *iov, int count)
+{
+	struct iovec all[WEFT__VECTORS];
+	size_t queued = weft_stream_queued(s);
+	int n = 0;
+	ssize_t sent;
+
+	if (!(s->ready & WEFT_WRITABLE))
+		return weft__fail(EAGAIN);
+	if (queued > 0)
+		all[n++] = (struct iovec){ s->queue + s->head, queued };
+	while (count-- > 0 && n < WEFT__VECTORS)
+		all[n++] = *iov++;
+	sent = s->class->writev(s, all, n);
+	if (sent < 0) {
+		if (errno == EAGAIN)
+			s->ready &= (uint8_t)~WEFT_WRITABLE;
+		else
+			weft__stream_break_write(s, errno, "write");
+		return -1;
+	}
+	if ((size_t)sent < queued) {
+		advance(s, (size_t)sent);
+		return 0;
+	}
+	if (queued > 0)
+		advance(s, queued);
+	return sent - (ssize_t)queued;
+}
+
+/* The class will notify, and the loop polls for it, while bytes are queued. */
+static void
+send_later(struct weft_stream *s)
+{
+	int error;
+
+	if (weft_stream_queued(s) == 0)
+		return;
+	error = s->class->want(s, WEFT_WRITABLE);
+	if (error != 0)
+		weft__stream_break_write(s, error, "wait");
+	else
+		hold(s, true);
+}
+
+void
+weft__stream_send_queue(struct weft_stream *s)
+{
+	while (weft_stream_queued(s) > 0)
+		if (send_some(s, NULL, 0) < 0)
+			break;
+	send_later(s);
+	if (weft_stream_queued(s) <= s->low)
+		weft__queue_wake_all(&s->writers, 0);
+}
+
+void
+weft__stream_flush_task(struct weft__task *task)
+{
+	weft__stream_send_queue((struct weft_stream *)
+	    ((char *)task - offsetof(struct weft_stream, flush)));
+}
+
+/* --- waiting for it */
+
+/* Until at most `level` bytes are queued, or the stream breaks. An errno. */
+static int
+wait_for_level(struct weft_stream *s, size_t level, int64_t deadline)
+{
+	int error = 0;
+
+	if (s->flush.queued || (deadline == WEFT_NOWAIT && weft_stream_queued(s) > level)) {
+		s->ready |= WEFT_WRITABLE;
+		weft__stream_send_queue(s);
+	}
+	while (error == 0 && s->write_error == 0 && weft_stream_queued(s) > level)
+		error = weft__stream_wait_output(s, deadline);
+	return s->write_error != 0 ? s->write_error : error;
+}
+
+int
+weft__stream_flush(struct weft_stream *s, int64_t deadline)
+{
+	int error;
+
+	if (weft_stream_queued(s) == 0 && s->write_error == 0)
+		return 0;
+	error = wait_for_level(s, 0, deadline);
+	return error == 0 ? 0 : weft__fail(error);
+}
+
+static int
+public_wait(struct weft_stream *s, bool all, int64_t deadline)
+{
+	int error = weft__check(s->loop);
+
+	if (error == 0 && s->closed)
+		error = EBADF;
+	if (error != 0)
+		return weft__fail(error);
+	s->users++;
+	error = wait_for_level(s, all ? 0 : s->low, deadline);
+	weft__stream_go_out(s);
+	return error == 0 ? 0 : weft__fail(error);
+}
+
+int
+weft_stream_flush(struct weft_stream *s, int64_t deadline)
+{
+	return public_wait(s, true, deadline);
+}
+
+int
+weft_stream_drain(struct weft_stream *s, int64_t deadline)
+{
+	return public_wait(s, false, deadline);
+}
+
+int
+weft_stream_set_watermarks(struct weft_stream *s, size_t low, size_t high)
+{
+	if (low > high)
+		return weft__fail(EINVAL);
+	s->low = low;
+	s->high = high;
+	if (weft_stream_queued(s) <= low)
+		weft__queue_wake_all(&s->writers, 0);
+	return 0;
+}
+
+int
+weft_stream_set_coalescing(struct weft_stream *s, bool on)
+{
+	if (s->closed)
+		return weft__fail(EBADF);
+	s->coalescing = on;
+	if (!on && s->flush.queued)
+		weft__stream_send_queue(s);
+	return 0;
+}
+
+/* --- writing */
+
+/* What is left of the caller's vectors: those at `iov`, `skip` bytes in. */
+struct rest {
+	const struct iovec *iov;
+	int count;
+	size_t skip;
+	size_t length;
+};
+
+static void
+step(struct rest *rest, size_t n)
+{
+	rest->length -= n;
+	n += rest->skip;
+	while (rest->count > 0 && n >= rest->iov->iov_len) {
+		n -= rest->iov->iov_len;
+		rest->iov++;
+		rest->count--;
+	}
+	rest->skip = n;
+}
+
+static size_t
+smaller(size_t a, size_t b)
+{
+	return a < b ? a : b;
+}
+
+/* Queues n bytes of the rest. */
+static int
+enqueue(struct weft_stream *s, struct rest *rest, size_t n)
+{
+	if (make_room(s, n) < 0)
+		return ENOMEM;
+	while (n > 0) {
+		size_t piece = smaller(n, rest->iov->iov_len - rest->skip);
+
+		memcpy(s->queue + s->tail, (const char *)rest->iov->iov_base + rest->skip,
+		    piece);
+		s->tail += piece;
+		n -= piece;
+		step(rest, piece);
+	}
+	return 0;
+}
+
+/* One try with the rest, queue in front. 0 or an errno. */
+static int
+send_rest(struct weft_stream *s, struct rest *rest)
+{
+	struct iovec part[WEFT__VECTORS];
+	int n;
+	ssize_t sent;
+
+	for (n = 0; n < rest->count && n < WEFT__VECTORS; n++)
+		part[n] = rest->iov[n];
+	if (n > 0) {
+		part[0].iov_base = (char *)part[0].iov_base + rest->skip;
+		part[0].iov_len -= rest->skip;
+	}
+	sent = send_some(s, part, n);
+	if (sent < 0)
+		return errno;
+	step(rest, (size_t)sent);
+	return 0;
+}
+
+/* As much of the rest as fits below the high mark joins the queue. */
+static int
+enqueue_what_fits(struct weft_stream *s, struct rest *rest)
+{
+	size_t queued = weft_stream_queued(s);
+	size_t room = queued < s->high ? s->high - queued : 0;
+	int error;
+
+	if (room == 0 || rest->length == 0)
+		return 0;
+	error = enqueue(s, rest, smaller(room, rest->length));
+	if (error == 0)
+		send_later(s);
+	return error;
+}
+
+static int
+send_all(struct weft_stream *s, struct rest *rest, int64_t deadline)
+{
+	int error = 0;
+
+	if (deadline == WEFT_NOWAIT)
+		s->ready |= WEFT_WRITABLE;
+	while (rest->length > 0) {
+		if (s->ended)
+			return EBADF;
+		if (s->write_error != 0)
+			return s->write_error;
+		error = send_rest(s, rest);
+		if (error == 0)
+			continue;
+		if (error != EAGAIN)
+			return error;
+		if (weft_stream_queued(s) + rest->length <= s->high)
+			return enqueue_what_fits(s, rest);
+		error = weft__stream_wait_output(s, deadline);
+		if (error == ETIMEDOUT || error == EAGAIN || error == ECANCELED)
+			enqueue_what_fits(s, rest);
+		if (error != 0)
+			return error;
+	}
+	return 0;
+}
+
+/* Joins the queue until the turn ends, or is too much for that. */
+static bool
+coalesce(struct weft_stream *s, struct rest *rest)
+{
+	if (!s->coalescing ||
+	    weft_stream_queued(s) + rest->length > (size_t)WEFT__COALESCED ||
+	    enqueue(s, rest, rest->length) != 0)
+		return false;
+	if (!s->held)
+		weft__loop_defer(s->loop, &s->flush);
+	return true;
+}
+
+static int
+write_rest(struct weft_stream *s, struct rest *rest, int64_t deadline)
+{
+	int error;
+
+	if (s->write_error != 0)
+		return s->write_error;
+	if (s->shut)
+		return EPIPE;
+	if (weft_stream_queued(s) > s->high) {
+		error = wait_for_level(s, s->low, deadline);
+		if (error != 0)
+			return error;
+	}
+	if (coalesce(s, rest))
+		return 0;
+	return send_all(s, rest, deadline);
+}
+
+ssize_t
+weft_stream_writev(struct weft_stream *s, const struct iovec *iov, int count,
+    int64_t deadline)
+{
+	struct weft_loop *loop = s->loop;
+	struct rest rest = { iov, count, 0, 0 };
+	size_t length;
+	int error, i;
+
+	for (i = 0; i < count; i++) {
+		if (iov[i].iov_len > SSIZE_MAX - rest.length)
+			return weft__fail(EINVAL);
+		rest.length += iov[i].iov_len;
+	}
+	length = rest.length;
+	error = count < 0 ? EINVAL : weft__stream_enter(s, &s->writing, deadline);
+	if (error != 0)
+		return weft__fail(error);
+	step(&rest, 0);                 /* over empty vectors in front */
+	error = write_rest(s, &rest, deadline);
+	weft__stream_leave(s, &s->writing);
+	weft__charge(loop, length - rest.length);
+	if (error == 0 || rest.length < length)
+		return (ssize_t)(length - rest.length);
+	return weft__fail(error);
+}
+
+ssize_t
+weft_stream_write(struct weft_stream *s, const void *src, size_t n, int64_t deadline)
+{
+	struct iovec iov = { (void *)(uintptr_t)src, n };
+
+	return weft_stream_writev(s, &iov, 1, deadline);
+}
+
+ssize_t
+weft_stream_printf(struct weft_stream *s, int64_t deadline, const char *format, ...)
+{
+	char small[WEFT__TEXT_SIZE], *text = small;
+	va_list arguments;
+	ssize_t written;
+	int length;
+
+	va_start(arguments, format);
+	length = vsnprintf(small, sizeof small, format, arguments);
+	va_end(arguments);
+	if (length < 0)
+		return -1;
+	if ((size_t)length >= sizeof small) {
+		text = malloc((size_t)length + 1);
+		if (text == NULL)
+			return -1;
+		va_start(arguments, format);
+		vsnprintf(text, (size_t)length + 1, format, arguments);
+		va_end(arguments);
+	}
+	written = weft_stream_write(s, text, (size_t)length, deadline);
+	if (text != small) {
+		int error = errno;
+
+		free(text);
+		errno = error;
+	}
+	return written;
+}
