@@ -23,12 +23,20 @@ cat >"$root/user.c" <<'END'
 #include <stdio.h>
 #include <weft.h>
 
+static int
+weave(void *arg)
+{
+	return weft_buffer_put_bytes(arg, "woven\n", 6);
+}
+
 int
 main(void)
 {
 	struct weft_buffer *b = weft_buffer_new(16);
+	struct weft_fiber *f = weft_spawn(weave, b);
+	int result = -1;
 
-	if (b == NULL || weft_buffer_put_bytes(b, "woven\n", 6) != 0)
+	if (f == NULL || weft_join(f, &result, weft_after(10000)) != 0 || result != 0)
 		return 1;
 	weft_buffer_flip(b);
 	fwrite(weft_buffer_bytes(b), 1, weft_buffer_remaining(b), stdout);
@@ -36,11 +44,17 @@ main(void)
 	return 0;
 }
 END
-libraries="--libs"
-test -n "$(find "$root/to" -name 'libweft.so' -o -name 'libweft.dylib')" || libraries="--static --libs"
-$CC $INSTRUMENT $($PKG_CONFIG --cflags weft) "$root/user.c" -o "$root/user" \
-	$($PKG_CONFIG $libraries weft) || fail "a program does not build"
-test "$("$root/user")" = woven || fail "a program does not run"
+# builds WHAT LIBRARIES - the program builds so, and runs.
+builds() {
+	$CC $CFLAGS $INSTRUMENT $($PKG_CONFIG --cflags weft) "$root/user.c" -o "$root/user" $2 ||
+		fail "a program does not build with the $1 library"
+	test "$("$root/user")" = woven || fail "a program does not run with the $1 library"
+}
+archive=$(find "$root/to" -name libweft.a)
+test -z "$(find "$root/to" -name libweft.so -o -name libweft.dylib)" ||
+	builds shared "$($PKG_CONFIG --libs weft)"
+test -z "$archive" ||
+	builds static "$($PKG_CONFIG --static --libs weft | sed "s|-lweft|$archive|")"
 
 for page in "$srcdir"/man/*.[37]; do
 	test -f "$page" || continue
