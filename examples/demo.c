@@ -50,9 +50,9 @@ complain(const char *what)
 /* --- the server's process */
 
 static int
-start_server(struct server *server, const char *program, char *first, char *second)
+start_server(struct server *server, char *program, char *first, char *second)
 {
-	char *arguments[] = { (char *)"echo", first, second, NULL };
+	char *arguments[] = { program, first, second, NULL };
 	int ends[2];
 
 	if (pipe(ends) < 0 || (server->pid = fork()) < 0)
@@ -322,9 +322,10 @@ with_fibers(const struct server *server)
 static int
 show(struct server *servers, char **arguments)
 {
+	char host[] = "127.0.0.1", port[] = "0";
 	int i;
 
-	if (start_server(&servers[0], arguments[1], (char *)"127.0.0.1", (char *)"0") < 0 ||
+	if (start_server(&servers[0], arguments[1], host, port) < 0 ||
 	    start_server(&servers[1], arguments[1], path, NULL) < 0)
 		return -1;
 	for (i = 0; i < 2; i++)
