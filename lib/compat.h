@@ -43,6 +43,14 @@
 #define WEFT__ABSTRACT_NAMES 0
 #endif
 
+/* Whether recvmsg says MSG_CTRUNC when a read of a Unix socket was cut short by
+ * descriptors for which there was no room. */
+#ifdef __linux__
+#define WEFT__CUTS_ARE_TOLD true
+#else
+#define WEFT__CUTS_ARE_TOLD false
+#endif
+
 /* Whether an accepted socket has the options of its listener. */
 #ifdef __linux__
 #define WEFT__OPTIONS_ARE_INHERITED 1

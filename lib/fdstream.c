@@ -8,9 +8,7 @@
  *   a short transfer       it is cleared, too, and the EAGAIN saved: only where
  *                          the poller reports each arrival, and never once
  *                          ENDED is set, because the end may be waiting behind
- *                          the data without an event of its own; only on TCP,
- *                          because a Unix socket cuts reads where descriptors
- *                          travel
+ *                          the data without an event of its own
  */
 #include "config.h"
 
@@ -65,7 +63,7 @@ weft__fdstream_new(struct weft_loop *loop, const struct weft__class *class, int 
 		return NULL;
 	weft__stream_init(&f->stream, class, loop);
 	f->fd = fd;
-	f->drains = class == &weft__tcp_class && weft__fd_edges(loop);
+	f->drains = class->short_is_drained && weft__fd_edges(loop);
 	if (peer != NULL)
 		keep_address(&f->address[1], peer, length);
 	f->slot = weft__fd_own(loop, fd, notify, &f->stream);
@@ -85,6 +83,16 @@ drained(struct weft__fdstream *f, int event)
 		f->stream.ready &= (uint8_t)~event;
 }
 
+static ssize_t
+got_some(struct weft__fdstream *f, ssize_t got, size_t n)
+{
+	if (got > 0 && (size_t)got < n)
+		drained(f, WEFT_READABLE);
+	else if (got < 0 && errno == EWOULDBLOCK)
+		errno = EAGAIN;
+	return got;
+}
+
 ssize_t
 weft__fdstream_read(struct weft_stream *s, void *dst, size_t n)
 {
@@ -96,11 +104,23 @@ weft__fdstream_read(struct weft_stream *s, void *dst, size_t n)
 	do
 		got = read(f->fd, dst, n);
 	while (got < 0 && errno == EINTR);
-	if (got > 0 && (size_t)got < n)
-		drained(f, WEFT_READABLE);
-	else if (got < 0 && errno == EWOULDBLOCK)
-		errno = EAGAIN;
-	return got;
+	return got_some(f, got, n);
+}
+
+/* A Unix socket cuts a read where descriptors or credentials travelled. They
+ * are dropped here, as read(2) would drop them, but it is told. */
+ssize_t
+weft__fdstream_receive(struct weft_stream *s, void *dst, size_t n)
+{
+	struct weft__fdstream *f = body(s);
+	struct iovec iov = { dst, n < WEFT__TRANSFER_MAX ? n : WEFT__TRANSFER_MAX };
+	struct msghdr message = { .msg_iov = &iov, .msg_iovlen = 1 };
+	ssize_t got;
+
+	do
+		got = recvmsg(f->fd, &message, 0);
+	while (got < 0 && errno == EINTR);
+	return got_some(f, got, message.msg_flags & MSG_CTRUNC ? 0 : iov.iov_len);
 }
 
 static size_t

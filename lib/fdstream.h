@@ -28,6 +28,7 @@ const struct weft__class *weft__socket_class(int family);
 
 /* For class tables. */
 ssize_t weft__fdstream_read(struct weft_stream *, void *, size_t);
+ssize_t weft__fdstream_receive(struct weft_stream *, void *, size_t);
 ssize_t weft__fdstream_send(struct weft_stream *, const struct iovec *, int);
 int  weft__fdstream_want(struct weft_stream *, int);
 int  weft__fdstream_shutdown(struct weft_stream *);
@@ -37,9 +38,10 @@ int  weft__fdstream_fd(const struct weft_stream *);
 const char *weft__fdstream_name(struct weft_stream *, int);
 int  weft__fdstream_address(struct weft_stream *, int, struct sockaddr *, socklen_t *);
 
-#define WEFT__SOCKET_CLASS(name_) { \
+#define WEFT__SOCKET_CLASS(name_, read_, short_is_drained_) { \
 	.name = name_, \
-	.read = weft__fdstream_read, \
+	.read = read_, \
+	.short_is_drained = short_is_drained_, \
 	.writev = weft__fdstream_send, \
 	.want = weft__fdstream_want, \
 	.shutdown = weft__fdstream_shutdown, \

@@ -58,6 +58,7 @@ struct weft__class {
 	const char *(*name_of)(struct weft_stream *, int side);
 	int  (*address_of)(struct weft_stream *, int side, struct sockaddr *, socklen_t *);
 	unsigned waiting;               /* enum weft__waiting of its waits */
+	bool short_is_drained;          /* as far as the kernel goes */
 };
 
 /* One direction: whole calls, in order. */

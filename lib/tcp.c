@@ -13,7 +13,8 @@
 #include "lib/server.h"
 #include "weft/tcp.h"
 
-const struct weft__class weft__tcp_class = WEFT__SOCKET_CLASS("tcp");
+const struct weft__class weft__tcp_class =
+    WEFT__SOCKET_CLASS("tcp", weft__fdstream_read, true);
 
 static void
 turn_on(int fd, int level, int option)

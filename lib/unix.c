@@ -24,7 +24,8 @@
 #include "weft/fiber.h"
 #include "weft/unix.h"
 
-const struct weft__class weft__unix_class = WEFT__SOCKET_CLASS("unix");
+const struct weft__class weft__unix_class =
+    WEFT__SOCKET_CLASS("unix", weft__fdstream_receive, WEFT__CUTS_ARE_TOLD);
 
 enum { FIRST_RETRY_MS = 1, LAST_RETRY_MS = 50 };
 
