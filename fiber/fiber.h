@@ -34,12 +34,13 @@ enum {
 #define WEFT__OPERATION_COST ((long)16 << 10)
 
 enum weft__state {
-	WEFT__NEW, WEFT__READY, WEFT__RUNNING, WEFT__PARKED, WEFT__DONE, WEFT__POOLED
+	WEFT__NEW, WEFT__READY, WEFT__RUNNING, WEFT__PARKED, WEFT__DONE, WEFT__POOLED,
+	WEFT__GONE      /* lost by a fork; its block and stack stay as they are */
 };
 
 struct weft__frame {
 	int64_t deadline;
-	bool shielded;
+	int64_t shielded_until;
 };
 
 struct weft_fiber {
@@ -51,12 +52,12 @@ struct weft_fiber {
 	uint8_t state;
 	uint8_t waiting;                /* enum weft__waiting, while parked */
 	bool canceled;
-	bool shielded;
 	bool detached;
 	bool permit;
 	bool parking;                   /* in weft_park */
 	bool obliged;                   /* to run, also if cancelled before */
 	int64_t deadline;               /* in force; INT64_MAX: none */
+	int64_t shielded_until;         /* a cancel is held off; 0: no shield */
 	struct weft__timer timer;
 
 	weft_fn *fn;
@@ -106,11 +107,20 @@ struct weft_loop *weft__loop_here(void);
 /* 0, or ECHILD in a forked child. */
 int  weft__loop_check(const struct weft_loop *);
 void weft__loop_run_posts(struct weft_loop *);
+/* From here on it belongs to this process. */
+void weft__loop_renew(struct weft_loop *);
 void weft__loop_run_tasks(struct weft_loop *);
 
 /* --- sched.c */
 void weft__ready(struct weft_fiber *);
 void weft__sched_yield(struct weft_loop *);
+/* A turn that never waits, and everybody who is ready runs once. Whether there
+ * was anything to do. */
+bool weft__sched_step(struct weft_loop *);
+/* Whether there is work that needs no waiting for. */
+bool weft__sched_pending(const struct weft_loop *);
+/* Milliseconds until the next timer; -1: none. */
+int64_t weft__sched_time_left(const struct weft_loop *);
 /* The running fiber is over. */
 void weft__sched_leave(struct weft_loop *) __attribute__((noreturn));
 void weft__timer_fired(struct weft__timer *);

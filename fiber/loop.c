@@ -133,6 +133,13 @@ weft__loop_check(const struct weft_loop *loop)
 	return loop->epoch == forks ? 0 : ECHILD;
 }
 
+void
+weft__loop_renew(struct weft_loop *loop)
+{
+	drop_posts(loop);
+	loop->epoch = forks;
+}
+
 void **
 weft__loop_place(struct weft_loop *loop, void (*destroy)(void *))
 {

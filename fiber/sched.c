@@ -81,8 +81,8 @@ expire(struct weft_loop *loop)
 		weft__timers_expire(&loop->timers, weft__clock());
 }
 
-static int64_t
-time_left(const struct weft_loop *loop)
+int64_t
+weft__sched_time_left(const struct weft_loop *loop)
 {
 	int64_t next = weft__timers_next(&loop->timers), now;
 
@@ -100,7 +100,7 @@ sleep_until_something(struct weft_loop *loop)
 		return;
 	}
 	if (weft__wake_sleep(&loop->reactor.wake))
-		weft__reactor_poll(&loop->reactor, time_left(loop));
+		weft__reactor_poll(&loop->reactor, weft__sched_time_left(loop));
 	weft__wake_rise(&loop->reactor.wake);
 }
 
@@ -149,6 +149,25 @@ turn(struct weft_loop *loop)
 			prepare_turn(loop);
 	}
 	loop->budget = budget(loop, busy);
+}
+
+bool
+weft__sched_pending(const struct weft_loop *loop)
+{
+	return loop->head != NULL || loop->tasks != NULL ||
+	    atomic_load(&loop->posts) != NULL;
+}
+
+bool
+weft__sched_step(struct weft_loop *loop)
+{
+	bool pending = weft__sched_pending(loop);
+
+	prepare_turn(loop);
+	weft__reactor_poll(&loop->reactor, 0);
+	pending |= loop->head != NULL;
+	weft__sched_yield(loop);        /* behind all that are ready now */
+	return pending;
 }
 
 /* --- switching */

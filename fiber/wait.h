@@ -66,6 +66,8 @@ void weft__wake(struct weft_fiber *, int error);
 struct weft_fiber *weft__running(const struct weft_loop *);
 /* A second errno of the running fiber, for lib/. */
 int *weft__detail(struct weft_loop *);
+/* Whether a fiber was lost by a fork, with whatever it held. */
+bool weft__gone(const struct weft_fiber *);
 
 /* A FIFO of parked fibers; all zero is empty. A fiber's node lies in the frame
  * of its wait; one that is no longer parked is passed over. */

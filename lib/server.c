@@ -240,6 +240,13 @@ next_connection(struct weft_server *server, struct weft_stream **s, int64_t dead
 	return error;
 }
 
+/* One at a time; a fiber that was lost by a fork is none. */
+static bool
+busy(const struct weft_server *server)
+{
+	return server->acceptor != NULL && !weft__gone(server->acceptor);
+}
+
 struct weft_stream *
 weft_server_accept(struct weft_server *server, int64_t deadline)
 {
@@ -248,13 +255,13 @@ weft_server_accept(struct weft_server *server, int64_t deadline)
 
 	if (error == 0 && (server->closed || server->fd < 0))
 		error = EBADF;
-	if (error == 0 && server->busy)
+	if (error == 0 && busy(server))
 		error = EBUSY;
 	if (error == 0) {
-		server->busy = true;
+		server->acceptor = weft__running(server->loop);
 		server->references++;
 		error = next_connection(server, &s, deadline);
-		server->busy = false;
+		server->acceptor = NULL;
 		weft__server_let_go(server);
 	}
 	if (error == 0)
@@ -372,10 +379,23 @@ serve(struct weft_server *server)
 
 	while (error == 0 && server->connections > 0)
 		error = wait_for_change(server, WEFT_NEVER, WEFT__INTERNAL);
-	server->busy = false;
+	server->acceptor = NULL;
 	weft__queue_wake_all(&server->changes, 0);
 	weft__server_let_go(server);
 	return error;
+}
+
+/* Connections whose handlers were lost by a fork are nobody's any more. */
+static void
+forget_lost(struct weft_server *server)
+{
+	struct weft_stream *s, *newer;
+
+	for (s = server->oldest; s != NULL; s = newer) {
+		newer = s->newer;
+		if (weft__gone(s->handler))
+			delist(server, s);
+	}
 }
 
 static int
@@ -385,14 +405,15 @@ begin(struct weft_server *server, weft_handler *handler, void *arg)
 
 	if (error == 0 && server->closed)
 		error = EBADF;
-	if (error == 0 && server->busy)
+	if (error == 0 && busy(server))
 		error = EBUSY;
 	if (error != 0)
 		return error;
-	server->busy = true;
+	server->acceptor = weft__running(server->loop);
 	server->handler = handler;
 	server->arg = arg;
 	server->references++;
+	forget_lost(server);
 	return 0;
 }
 
@@ -419,11 +440,12 @@ weft_server_start(struct weft_server *server, weft_handler *handler, void *arg)
 
 	if (error != 0)
 		return weft__fail(error);
-	if (weft_go(serve_in_fiber, server) == 0)
-		return 0;
-	server->busy = false;
-	server->references--;
-	return -1;
+	server->acceptor = weft_spawn(serve_in_fiber, server);
+	if (server->acceptor == NULL) {
+		server->references--;
+		return -1;
+	}
+	return weft_detach(server->acceptor);
 }
 
 /* --- ending */
@@ -481,6 +503,7 @@ weft_server_close(struct weft_server *server, int64_t deadline)
 		return 0;
 	server->closed = true;
 	server->references++;
+	forget_lost(server);
 	weft_server_stop(server);
 	weft__queue_wake_all(&server->changes, 0);
 	while (error == 0 && others(server) > 0)

@@ -16,7 +16,7 @@ struct weft_server {
 	const struct weft__class *class;        /* of the connections */
 	int fd;                         /* -1: stopped */
 	struct weft__slot *slot;
-	bool busy;                      /* somebody serves or accepts */
+	struct weft_fiber *acceptor;    /* who serves or accepts, or NULL */
 	bool closed;
 	struct weft_listen_options options;
 	weft_handler *handler;

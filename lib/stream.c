@@ -65,21 +65,23 @@ weft__stream_enter(struct weft_stream *s, struct weft__side *side, int64_t deadl
 	if (error != 0)
 		return error;
 	s->users++;
-	if (!side->busy) {
-		side->busy = true;
-		return 0;
+	if (side->inside != NULL && !weft__gone(side->inside)) {
+		error = weft__queue_wait(s->loop, &side->turns, deadline, WEFT__INTERNAL);
+		if (error != 0) {
+			weft__stream_go_out(s);
+			return error;
+		}
 	}
-	error = weft__queue_wait(s->loop, &side->turns, deadline, WEFT__INTERNAL);
-	if (error != 0)
-		weft__stream_go_out(s);
-	return error;
+	side->inside = weft__running(s->loop);
+	return 0;
 }
 
 void
 weft__stream_leave(struct weft_stream *s, struct weft__side *side)
 {
+	/* Whoever is woken gets in next: nobody else must slip in before. */
 	if (weft__queue_empty(&side->turns) || !weft__queue_wake(&side->turns, 0))
-		side->busy = false;
+		side->inside = NULL;
 	weft__stream_go_out(s);
 }
 

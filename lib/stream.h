@@ -64,7 +64,7 @@ struct weft__class {
 /* One direction: whole calls, in order. */
 struct weft__side {
 	struct weft__queue turns;       /* callers that wait for theirs */
-	bool busy;                      /* somebody is inside */
+	const struct weft_fiber *inside;        /* NULL: nobody */
 };
 
 struct weft_stream {

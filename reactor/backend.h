@@ -40,6 +40,8 @@ struct weft__backend {
 extern const struct weft__backend *const weft__backends[];
 
 extern const struct weft__backend weft__epoll, weft__poll;
+/* For programs that poll the set of the poll backend themselves. */
+int weft__poll_set(const struct weft__reactor *, struct pollfd *, int max);
 
 /* A cookie survives its descriptor: generation above, number below. */
 static inline uint64_t

@@ -159,6 +159,17 @@ wait_for(struct weft__reactor *reactor, int64_t timeout)
 	return n;
 }
 
+int
+weft__poll_set(const struct weft__reactor *reactor, struct pollfd *set, int max)
+{
+	const struct state *state = reactor->state;
+	size_t i;
+
+	for (i = 0; i < state->count && i < (size_t)max; i++)
+		set[i] = state->set[i];
+	return (int)state->count;
+}
+
 static int
 set_fd(struct weft__reactor *reactor)
 {

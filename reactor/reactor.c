@@ -284,6 +284,75 @@ weft__slot_probe(int fd, int events)
 	return ready & events;
 }
 
+/* --- from outside */
+
+int
+weft__reactor_fd(struct weft__reactor *reactor)
+{
+	return reactor->backend->fd(reactor);
+}
+
+int
+weft__reactor_pollfds(struct weft__reactor *reactor, struct pollfd *set, int max)
+{
+	int fd = weft__reactor_fd(reactor);
+
+	if (fd < 0)
+		return weft__poll_set(reactor, set, max);
+	if (max > 0)
+		set[0] = (struct pollfd){ .fd = fd, .events = POLLIN };
+	return 1;
+}
+
+static void
+disarm_leaf(struct weft__slot *leaf)
+{
+	size_t i;
+
+	for (i = 0; i < LEAF; i++) {
+		leaf[i].waiters = NULL;
+		leaf[i].armed = leaf[i].pending = 0;
+		leaf[i].in_backend = false;
+		if (leaf[i].mode == WEFT__ONCE)
+			leaf[i].mode = WEFT__UNUSED;
+	}
+}
+
+/* Closes the old set of the backend, and keeps the new one. */
+static void
+close_old(struct weft__reactor *reactor, void *old)
+{
+	void *new = reactor->state;
+
+	reactor->state = old;
+	reactor->backend->close(reactor);
+	reactor->state = new;
+}
+
+int
+weft__reactor_after_fork(struct weft__reactor *reactor)
+{
+	struct weft__wake wake = reactor->wake;
+	void *state = reactor->state;
+	size_t i;
+
+	if (reactor->backend->open(reactor) < 0)
+		return -1;
+	for (i = 0; i < reactor->leaf_count; i++)
+		if (reactor->leaves[i] != NULL)
+			disarm_leaf(reactor->leaves[i]);
+	if (weft__wake_open(&reactor->wake, reactor) < 0) {
+		reactor->wake = wake;
+		reactor->backend->close(reactor);
+		reactor->state = state;
+		return -1;
+	}
+	close_old(reactor, state);
+	weft__slot_close(reactor, wake.slot);
+	weft__wake_close(&wake);
+	return 0;
+}
+
 /* --- one poll */
 
 void

@@ -38,6 +38,7 @@ enum weft__mode {
 	WEFT__UNUSED, WEFT__EDGE, WEFT__LEVEL, WEFT__ONCE, WEFT__ALWAYS
 };
 
+struct pollfd;
 struct weft__reactor;
 
 /* Who is told of all that happens to a descriptor: the events, or minus an
@@ -132,6 +133,12 @@ int  weft__reactor_open(struct weft__reactor *, const char *backend);
 /* Closes the descriptors of all EDGE and LEVEL slots too: they are ours. */
 void weft__reactor_close(struct weft__reactor *);
 const char *weft__reactor_name(const struct weft__reactor *);
+/* A descriptor that is readable when a poll would report; -1: there is none,
+ * but the set that poll(2) would be given. That returns how many there are. */
+int  weft__reactor_fd(struct weft__reactor *);
+int  weft__reactor_pollfds(struct weft__reactor *, struct pollfd *, int max);
+/* In the child: a poller of its own, with nothing armed and nobody waiting. */
+int  weft__reactor_after_fork(struct weft__reactor *);
 /* Waits at most `timeout` milliseconds (-1: for ever), then tells the waiters
  * of everything that was reported. */
 void weft__reactor_poll(struct weft__reactor *, int64_t timeout);

@@ -7,6 +7,7 @@
 #ifndef WEFT_LOOP_H
 #define WEFT_LOOP_H
 
+#include <poll.h>
 #include <weft/base.h>
 
 WEFT_BEGIN_DECLS
@@ -39,6 +40,24 @@ WEFT_API const char *weft_loop_backend(void);
 WEFT_API const char *weft_loop_context(void);
 /* Fills as much of *stats as stats->size says. EINVAL: less than a size. */
 WEFT_API int weft_loop_stats(struct weft_loop_stats *stats);
+
+/* --- inside another loop: wait on the descriptor, no longer than the timeout,
+ * then step */
+
+/* Becomes readable when there is work. ENOTSUP: the poll backend has none. */
+WEFT_API int weft_loop_fd(void);
+/* The set to wait on instead, good until the next step; it has one element
+ * where there is a descriptor. Fills at most max, returns how many there are. */
+WEFT_API int weft_loop_pollfds(struct pollfd *, int max);
+/* Milliseconds; 0: there is work now, -1: no timer. */
+WEFT_API int weft_loop_timeout(void);
+/* One turn, which never waits: 1 if there was something to do, 0 if not. The
+ * fiber that steps may itself wait in other calls. */
+WEFT_API int weft_loop_step(void);
+
+/* In a forked child, before anything else: a new poller. Only the running
+ * fiber goes on, the others are gone. ENOMEM, EMFILE and the like: try again. */
+WEFT_API int weft_loop_after_fork(void);
 
 /* This thread's loop, for weft_post. A loop whose handle was given out is not
  * taken for deadlocked. NULL: it could not be made. */
