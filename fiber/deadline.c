@@ -4,7 +4,8 @@
  * holds what was in force outside, to be restored by the pop:
  *
  *   push(d)     deadline = min(deadline, d)
- *   shield(d)   deadline = d, and a cancel is held off until then
+ *   shield(d)   deadline = d, and a cancel is held off until then, whatever
+ *               shorter deadlines are pushed inside
  */
 #include "config.h"
 
@@ -24,7 +25,8 @@ or_never(int64_t deadline)
 bool
 weft__interrupted(const struct weft_fiber *fiber)
 {
-	return !fiber->shielded || weft__clock() >= fiber->deadline;
+	return fiber->shielded_until == 0 ||
+	    weft__clock() >= fiber->shielded_until;
 }
 
 void
@@ -61,7 +63,7 @@ open_frame(void)
 	if (self->depth == self->frames_size && enlarge(self) < 0)
 		return NULL;
 	self->frames[self->depth++] =
-	    (struct weft__frame){ self->deadline, self->shielded };
+	    (struct weft__frame){ self->deadline, self->shielded_until };
 	return self;
 }
 
@@ -75,7 +77,7 @@ close_frame(void)
 		return;         /* more pops than pushes */
 	self->depth--;
 	self->deadline = self->frames[self->depth].deadline;
-	self->shielded = self->frames[self->depth].shielded;
+	self->shielded_until = self->frames[self->depth].shielded_until;
 }
 
 int
@@ -113,8 +115,7 @@ weft_shield_begin(int64_t deadline)
 
 	if (self == NULL)
 		return -1;
-	self->deadline = or_never(deadline);
-	self->shielded = true;
+	self->deadline = self->shielded_until = or_never(deadline);
 	return 0;
 }
 

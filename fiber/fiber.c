@@ -89,9 +89,10 @@ start(struct weft_fiber *fiber, weft_fn *fn, void *arg, struct weft__stack *stac
 	fiber->stack = stack;
 	fiber->fn = fn;
 	fiber->arg = arg;
-	fiber->canceled = fiber->shielded = fiber->detached = false;
+	fiber->canceled = fiber->detached = false;
 	fiber->permit = fiber->parking = fiber->obliged = false;
 	fiber->deadline = INT64_MAX;
+	fiber->shielded_until = 0;
 	fiber->joiner = NULL;
 	fiber->detail = 0;
 	fiber->id = ++fiber->loop->ids;
