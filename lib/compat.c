@@ -73,7 +73,6 @@ weft__compat_set_flags(int fd)
 	return fcntl(fd, F_SETFD, FD_CLOEXEC);
 }
 
-#ifndef SOCK_NONBLOCK
 /* Sets the flags of a new descriptor, or closes it. */
 static int
 with_flags(int fd)
@@ -87,7 +86,6 @@ with_flags(int fd)
 	errno = error;
 	return -1;
 }
-#endif
 
 int
 weft__compat_socket(int family, int type, int protocol)
@@ -123,16 +121,9 @@ int
 weft__compat_accept(int fd, struct sockaddr *address, socklen_t *length)
 {
 #if defined(HAVE_ACCEPT4) && defined(SOCK_NONBLOCK)
-	return accept4(fd, address, length, SOCK_NONBLOCK | SOCK_CLOEXEC);
-#else
-	fd = accept(fd, address, length);
-	if (fd >= 0 && weft__compat_set_flags(fd) < 0) {
-		int error = errno;
-
-		close(fd);
-		errno = error;
-		return -1;
-	}
-	return fd;
+	int new = accept4(fd, address, length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	if (new >= 0 || errno != ENOSYS)
+		return new;
 #endif
+	return with_flags(accept(fd, address, length));
 }
