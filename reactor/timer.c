@@ -156,14 +156,15 @@ weft__timers_expire(struct weft__timers *timers, int64_t now)
 	while (timers->count > 0 && timers->heap[0].time <= now) {
 		struct weft__timer *timer = timers->heap[0].timer;
 
-		if (timer->deadline <= now) {
+		if (timer->deadline == INT64_MAX) {
 			weft__timer_remove(timers, timer);
-			timers->fire(timer);
-		} else if (timer->deadline == INT64_MAX) {
-			weft__timer_remove(timers, timer);
-		} else {
+		} else if (timer->deadline != timers->heap[0].time) {
+			/* Even if it is due: others may be due before it. */
 			sift_down(timers, 0, (struct weft__entry){
 			    timer->deadline, timer->sequence, timer });
+		} else {
+			weft__timer_remove(timers, timer);
+			timers->fire(timer);
 		}
 	}
 }
