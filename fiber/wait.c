@@ -136,7 +136,7 @@ weft__fd_wait_for_close(struct weft_loop *loop, int64_t deadline)
 static bool
 owned(const struct weft__slot *slot)
 {
-	return slot != NULL && slot->mode != WEFT__ONCE && slot->mode != WEFT__ALWAYS;
+	return slot != NULL && (slot->notify != NULL || slot->mode == WEFT__LEVEL);
 }
 
 static int
