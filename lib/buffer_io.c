@@ -168,7 +168,7 @@ static ssize_t
 send_to_socket(int fd, struct pieces *p)
 {
 	struct msghdr message = {.msg_iov = p->vectors, .msg_iovlen = p->count};
-	struct weft__sigpipe sigpipe = {.held = false};
+	struct weft__sigpipe sigpipe;
 	ssize_t n;
 
 	if (WEFT__SOCKETS_RAISE_SIGPIPE)
@@ -176,7 +176,8 @@ send_to_socket(int fd, struct pieces *p)
 	do
 		n = sendmsg(fd, &message, MSG_DONTWAIT | WEFT__NOSIGNAL);
 	while (n < 0 && errno == EINTR);
-	weft__sigpipe_release(&sigpipe);
+	if (WEFT__SOCKETS_RAISE_SIGPIPE)
+		weft__sigpipe_release(&sigpipe);
 	return n;
 }
 

@@ -32,28 +32,25 @@ only_sigpipe(sigset_t *set)
 	sigaddset(set, SIGPIPE);
 }
 
+/* One that is pending can only have stayed so because it is blocked. */
 void
 weft__sigpipe_hold(struct weft__sigpipe *s)
 {
 	sigset_t set;
 
-	s->held = !sigpipe_is_pending();
-	if (!s->held)
-		return;
 	only_sigpipe(&set);
 	pthread_sigmask(SIG_BLOCK, &set, &s->mask);
+	s->pending = sigismember(&s->mask, SIGPIPE) == 1 && sigpipe_is_pending();
 }
 
+/* An ignored SIGPIPE never becomes pending: look before sigwait. */
 void
 weft__sigpipe_release(struct weft__sigpipe *s)
 {
 	sigset_t set;
 	int saved = errno, taken;
 
-	if (!s->held)
-		return;
-	/* An ignored SIGPIPE never becomes pending: look before sigwait. */
-	if (sigpipe_is_pending()) {
+	if (saved == EPIPE && !s->pending && sigpipe_is_pending()) {
 		only_sigpipe(&set);
 		sigwait(&set, &taken);
 	}

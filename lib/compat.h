@@ -59,8 +59,8 @@
 #endif
 
 struct weft__sigpipe {
-	sigset_t mask; /* the thread's own, to go back to; only if held */
-	bool held;     /* false: one was pending already, so more change nothing */
+	sigset_t mask; /* the thread's own, to go back to */
+	bool pending;  /* one was before: the write's is the same, and stays */
 };
 
 /* compat.c */
