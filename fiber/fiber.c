@@ -109,7 +109,7 @@ spawn(weft_fn *fn, void *arg, size_t stack_size)
 	struct weft_loop *loop = weft__loop();
 	struct weft__stack *stack;
 	struct weft_fiber *fiber;
-	int error;
+	int before = errno, error;
 
 	if (loop == NULL)
 		return NULL;
@@ -128,6 +128,7 @@ spawn(weft_fn *fn, void *arg, size_t stack_size)
 		return NULL;
 	}
 	start(fiber, fn, arg, stack);
+	errno = before;         /* finding a guard that works may fail */
 	return fiber;
 }
 

@@ -85,6 +85,7 @@ static struct weft_loop *
 make_loop(void)
 {
 	struct weft_loop *loop;
+	int before = errno, error = ENOMEM;
 
 	pthread_once(&once, prepare);
 	loop = calloc(1, sizeof *loop);
@@ -99,11 +100,14 @@ make_loop(void)
 	loop->stats.fibers = 1;
 	if (weft__timers_reserve(&loop->timers, 1) < 0)
 		goto no_timers;
-	if (weft__reactor_open(&loop->reactor, NULL) < 0)
+	if (weft__reactor_open(&loop->reactor, NULL) < 0) {
+		error = errno;
 		goto no_reactor;
-	if (!key_made || (errno = pthread_setspecific(at_thread_end, loop)) != 0)
+	}
+	if (!key_made || pthread_setspecific(at_thread_end, loop) != 0)
 		goto no_key;
 	become_main(loop);
+	errno = before;
 	return here = loop;
 no_key:
 	weft__reactor_close(&loop->reactor);
@@ -111,7 +115,7 @@ no_reactor:
 	weft__timers_free(&loop->timers);
 no_timers:
 	free(loop);
-	errno = ENOMEM;
+	errno = error;
 	return NULL;
 }
 
