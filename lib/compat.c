@@ -43,7 +43,7 @@ weft__sigpipe_hold(struct weft__sigpipe *s)
 	s->pending = sigismember(&s->mask, SIGPIPE) == 1 && sigpipe_is_pending();
 }
 
-/* An ignored SIGPIPE never becomes pending: look before sigwait. */
+/* Where it is ignored it need not become pending: look before sigwait. */
 void
 weft__sigpipe_release(struct weft__sigpipe *s)
 {
