@@ -1,0 +1,633 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * tests/check_stream_read.c - reads by count: read and read_exactly.
+ */
+#include "config.h"
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "lib/stream.h"
+#include "tests/streams.h"
+
+static struct weft_stream *ends[2];     /* [0] is read, [1] is fed */
+
+/* --- what a read gives */
+
+START_TEST(read_gives_what_there_is_and_no_more)
+{
+	char got[100];
+
+	open_kind(_i, ends);
+	write_all(ends[1], "weft", 4);
+	ck_assert_int_eq(weft_stream_read(ends[0], got, sizeof got, soon_enough()), 4);
+	ck_assert_mem_eq(got, "weft", 4);
+	ck_assert_fails(weft_stream_read(ends[0], got, sizeof got, WEFT_NOWAIT), EAGAIN);
+	free_ends(ends);
+}
+END_TEST
+
+START_TEST(small_reads_take_piece_by_piece)
+{
+	char got[3];
+
+	open_kind(_i, ends);
+	write_all(ends[1], "abcdefgh", 8);
+	ck_assert_int_eq(weft_stream_read(ends[0], got, 3, soon_enough()), 3);
+	ck_assert_mem_eq(got, "abc", 3);
+	ck_assert_uint_eq(weft_stream_buffered(ends[0]), 5);
+	ck_assert_int_eq(weft_stream_read(ends[0], got, 3, WEFT_NOWAIT), 3);
+	ck_assert_int_eq(weft_stream_read(ends[0], got, 3, WEFT_NOWAIT), 2);
+	ck_assert_mem_eq(got, "gh", 2);
+	ck_assert_uint_eq(weft_stream_buffered(ends[0]), 0);
+	free_ends(ends);
+}
+END_TEST
+
+/* Whatever the sizes of reads and writes, the bytes are the same. */
+START_TEST(reads_of_every_size_give_the_same_bytes)
+{
+	static const size_t sizes[] = { 1, 2, 5, 1023, 1024, 1025, 16384, 20000 };
+	size_t n = chunk_of(_i) < 10 ? 600 : 200 * KIB, at, i;
+	char *sent = patterned(n, 1), *got = malloc(n);
+	struct feeder feeder;
+
+	open_sweep(_i, ends);
+	feed_begin(&feeder, ends[1], sent, n, chunk_of(_i), true);
+	for (at = i = 0; at < n; i++) {
+		size_t want = sizes[i % 8] < n - at ? sizes[i % 8] : n - at;
+		ssize_t some = weft_stream_read(ends[0], got + at, want, soon_enough());
+
+		ck_assert_int_gt(some, 0);
+		ck_assert_int_le(some, (ssize_t)want);
+		at += (size_t)some;
+	}
+	ck_assert_mem_eq(got, sent, n);
+	ck_assert_gives(weft_stream_read(ends[0], got, 1, soon_enough()), 0);
+	feed_end(&feeder);
+	free_ends(ends);
+	free(sent);
+	free(got);
+}
+END_TEST
+
+START_TEST(read_exactly_gathers_the_pieces)
+{
+	static const size_t sizes[] = { 1, 2, 4, 9, 100, 284 };
+	char *sent = patterned(400, 2);
+	struct feeder feeder;
+	size_t at = 0, i;
+
+	open_sweep(_i, ends);
+	feed_begin(&feeder, ends[1], sent, 400, chunk_of(_i), true);
+	for (i = 0; i < 6; at += sizes[i++])
+		expect_bytes(ends[0], sent + at, sizes[i]);
+	ck_assert_int_eq(weft_stream_read_exactly(ends[0], sent, 1, soon_enough()), 0);
+	feed_end(&feeder);
+	free_ends(ends);
+	free(sent);
+}
+END_TEST
+
+/* On both sides of the size that goes straight into the caller's memory, with
+ * and without bytes that are in the Buffer already. */
+START_TEST(read_exactly_of_large_records_joins_what_is_buffered)
+{
+	static const size_t sizes[] = { 16383, 16384, 16385, 50000, 1 << 20 };
+	size_t n = sizes[_i % 5], before = (size_t)(_i / 5);
+	char *sent = patterned(n + before + 5, 3), *got = malloc(n);
+	struct feeder feeder;
+
+	open_kind(0, ends);
+	feed_begin(&feeder, ends[1], sent, n + before + 5, 4096, false);
+	if (before > 0)
+		expect_bytes(ends[0], sent, before);
+	ck_assert_int_eq(weft_stream_read_exactly(ends[0], got, n, soon_enough()), n);
+	ck_assert_mem_eq(got, sent + before, n);
+	expect_bytes(ends[0], sent + before + n, 5);
+	feed_end(&feeder);
+	free_ends(ends);
+	free(sent);
+	free(got);
+}
+END_TEST
+
+START_TEST(a_read_of_nothing_is_einval)
+{
+	char got[1];
+
+	open_kind(_i, ends);
+	write_all(ends[1], "x", 1);
+	ck_assert_fails(weft_stream_read(ends[0], got, 0, soon_enough()), EINVAL);
+	ck_assert_fails(weft_stream_read_exactly(ends[0], got, 0, soon_enough()), EINVAL);
+	ck_assert_fails(weft_stream_read_exactly(ends[0], got, SIZE_MAX, soon_enough()),
+	    EINVAL);
+	expect_text(ends[0], "x");
+	free_ends(ends);
+}
+END_TEST
+
+/* --- the end */
+
+START_TEST(the_end_is_0_again_and_again)
+{
+	char got[40 * KIB];
+	int i;
+
+	open_kind(_i, ends);
+	write_all(ends[1], "last", 4);
+	ck_assert_ok(weft_stream_shutdown(ends[1], soon_enough()));
+	ck_assert(!weft_stream_at_eof(ends[0]));
+	expect_text(ends[0], "last");
+	for (i = 0; i < 3; i++) {
+		ck_assert_gives(weft_stream_read(ends[0], got, 1, soon_enough()), 0);
+		ck_assert_gives(weft_stream_read(ends[0], got, sizeof got, WEFT_NOWAIT), 0);
+		ck_assert_gives(weft_stream_read_exactly(ends[0], got, 5, soon_enough()), 0);
+		ck_assert_gives(weft_stream_read_exactly(ends[0], got, sizeof got,
+		    soon_enough()), 0);
+		ck_assert(weft_stream_at_eof(ends[0]));
+		ck_assert(!weft_stream_readable(ends[0]));
+		ck_assert_int_eq(weft_stream_error(ends[0]), 0);
+	}
+	free_ends(ends);
+}
+END_TEST
+
+START_TEST(the_end_inside_a_record_is_epipe_and_keeps_the_part)
+{
+	static const size_t sizes[] = { 6, 1000, 16384, 16385, 100000 };
+	char *got = malloc(100000);
+	int i;
+
+	open_kind(_i, ends);
+	write_all(ends[1], "short", 5);
+	ck_assert_ok(weft_stream_shutdown(ends[1], soon_enough()));
+	for (i = 0; i < 5; i++)
+		ck_assert_fails(weft_stream_read_exactly(ends[0], got, sizes[i],
+		    soon_enough()), EPIPE);
+	ck_assert(!weft_stream_at_eof(ends[0]));
+	ck_assert(weft_stream_readable(ends[0]));
+	ck_assert_uint_eq(weft_stream_buffered(ends[0]), 5);
+	ck_assert_int_eq(weft_stream_read(ends[0], got, 100, soon_enough()), 5);
+	ck_assert_mem_eq(got, "short", 5);
+	ck_assert_int_eq(weft_stream_read(ends[0], got, 100, soon_enough()), 0);
+	free_ends(ends);
+	free(got);
+}
+END_TEST
+
+START_TEST(a_large_record_cut_by_the_end_is_kept_whole)
+{
+	char *sent = patterned(60000, 4), *got = malloc(70000);
+	struct feeder feeder;
+
+	open_sweep(_i, ends);
+	feed_begin(&feeder, ends[1], sent, chunk_of(_i) < 10 ? 500 : 60000,
+	    chunk_of(_i), true);
+	expect_bytes(ends[0], sent, 10);
+	ck_assert_fails(weft_stream_read_exactly(ends[0], got, 70000, soon_enough()), EPIPE);
+	expect_bytes(ends[0], sent + 10, feeder.n - 10);
+	ck_assert_int_eq(weft_stream_read(ends[0], got, 1, soon_enough()), 0);
+	feed_end(&feeder);
+	free_ends(ends);
+	free(sent);
+	free(got);
+}
+END_TEST
+
+/* --- what ends a wait consumes nothing */
+
+static const size_t wanted[] = { 4, 16384, 16385, 300000 };
+
+START_TEST(a_deadline_inside_a_record_consumes_nothing)
+{
+	char *got = malloc(300000);
+	int i;
+
+	open_kind(_i, ends);
+	write_all(ends[1], "abc", 3);
+	for (i = 0; i < 4; i++) {
+		ck_assert_fails(weft_stream_read_exactly(ends[0], got, wanted[i],
+		    weft_after(5)), ETIMEDOUT);
+		ck_assert_fails(weft_stream_read_exactly(ends[0], got, wanted[i],
+		    WEFT_NOWAIT), EAGAIN);
+	}
+	ck_assert_int_eq(weft_stream_error(ends[0]), 0);
+	write_all(ends[1], "d", 1);
+	expect_text(ends[0], "abcd");
+	free_ends(ends);
+	free(got);
+}
+END_TEST
+
+START_TEST(a_cancel_inside_a_record_consumes_nothing)
+{
+	struct call call = { .n = wanted[_i], .memory = malloc(300000) };
+
+	open_kind(0, ends);
+	write_all(ends[1], "abc", 3);
+	call_begin(&call, call_read_exactly, ends[0]);
+	turns(3);
+	ck_assert(!call.done);
+	ck_assert_ok(weft_cancel(call.fiber));
+	call_end(&call);
+	ck_assert_int_eq(call.result, -1);
+	ck_assert_int_eq(call.error, ECANCELED);
+	ck_assert_int_eq(weft_stream_error(ends[0]), 0);
+	write_all(ends[1], "d", 1);
+	expect_text(ends[0], "abcd");
+	free_ends(ends);
+	free(call.memory);
+}
+END_TEST
+
+static ssize_t
+read_when_cancelled(struct call *call)
+{
+	weft_cancel(weft_self());
+	return weft_stream_read(call->stream, call->memory, call->n, call->deadline);
+}
+
+START_TEST(a_cancelled_fiber_reads_nothing_even_if_it_need_not_wait)
+{
+	char got[10];
+	struct call call = { .memory = got, .n = 1 };
+
+	open_kind(_i, ends);
+	write_all(ends[1], "abc", 3);
+	expect_text(ends[0], "a");
+	call_begin(&call, read_when_cancelled, ends[0]);
+	call_end(&call);
+	ck_assert_int_eq(call.error, ECANCELED);
+	expect_text(ends[0], "bc");
+	free_ends(ends);
+}
+END_TEST
+
+START_TEST(a_deadline_in_the_past_still_gets_one_try)
+{
+	char got[2000];
+
+	open_kind(_i, ends);
+	ck_assert_fails(weft_stream_read(ends[0], got, 1, weft_after(-10)), ETIMEDOUT);
+	write_all(ends[1], "x", 1);
+	ck_assert_int_eq(weft_stream_read(ends[0], got, 1, weft_after(-10)), 1);
+	ck_assert_fails(weft_stream_read(ends[0], got, 2000, weft_after(-10)), ETIMEDOUT);
+	write_all(ends[1], "y", 1);
+	ck_assert_int_eq(weft_stream_read(ends[0], got, 2000, weft_after(-10)), 1);
+	write_all(ends[1], "z", 1);
+	ck_assert_int_eq(weft_stream_read_exactly(ends[0], got, 1, weft_after(-10)), 1);
+	ck_assert_int_eq(got[0], 'z');
+	free_ends(ends);
+}
+END_TEST
+
+START_TEST(nowait_does_not_wait_and_does_not_yield)
+{
+	char got[10];
+	uint64_t switches;
+
+	open_kind(_i, ends);
+	switches = loop_stats().switches;
+	ck_assert_fails(weft_stream_read(ends[0], got, 1, WEFT_NOWAIT), EAGAIN);
+	ck_assert_fails(weft_stream_read_exactly(ends[0], got, 1, WEFT_NOWAIT), EAGAIN);
+	ck_assert_uint_eq(loop_stats().switches, switches);
+	ck_assert_int_eq(write(weft_stream_fd(ends[1]), "x", 1), 1);
+	ck_assert_int_eq(weft_stream_read(ends[0], got, 1, WEFT_NOWAIT), 1);
+	free_ends(ends);
+}
+END_TEST
+
+START_TEST(an_enclosing_deadline_counts)
+{
+	char got[10];
+
+	open_kind(_i, ends);
+	ck_assert_ok(weft_deadline_push(weft_after(5)));
+	ck_assert_fails(weft_stream_read(ends[0], got, 1, soon_enough()), ETIMEDOUT);
+	weft_deadline_pop();
+	free_ends(ends);
+}
+END_TEST
+
+/* --- errors */
+
+START_TEST(the_data_comes_before_the_error_and_that_again_and_again)
+{
+	char got[2000];
+	int i;
+
+	open_tcp(ends);
+	write_all(ends[1], "data", 4);
+	expect_bytes(ends[0], "d", 1);          /* the rest is in the Buffer */
+	reset_connection(ends[1]);
+	turns(2);
+	ck_assert_int_eq(weft_stream_read(ends[0], got, 2, soon_enough()), 2);
+	ck_assert_int_eq(weft_stream_read(ends[0], got, 2, soon_enough()), 1);
+	for (i = 0; i < 3; i++) {
+		ck_assert_fails(weft_stream_read(ends[0], got, 1, soon_enough()), ECONNRESET);
+		ck_assert_fails(weft_stream_read(ends[0], got, 2000, WEFT_NOWAIT),
+		    ECONNRESET);
+		ck_assert_fails(weft_stream_read_exactly(ends[0], got, 3, soon_enough()),
+		    ECONNRESET);
+	}
+	ck_assert_int_eq(weft_stream_error(ends[0]), ECONNRESET);
+	ck_assert_ptr_ne(strstr(weft_stream_error_text(ends[0]), "read"), NULL);
+	ck_assert(!weft_stream_at_eof(ends[0]));
+	ck_assert(!weft_stream_readable(ends[0]));
+	free_ends(ends);
+}
+END_TEST
+
+START_TEST(an_error_inside_a_record_keeps_the_part)
+{
+	char *got = malloc(20000);
+	struct call call = { .memory = got, .n = _i == 0 ? 10 : 20000 };
+
+	open_tcp(ends);
+	write_all(ends[1], "part", 4);
+	call_begin(&call, call_read_exactly, ends[0]);
+	turns(3);
+	reset_connection(ends[1]);
+	call_end(&call);
+	ck_assert_int_eq(call.error, ECONNRESET);
+	ck_assert(weft_stream_readable(ends[0]));
+	expect_text(ends[0], "part");
+	ck_assert_fails(weft_stream_read(ends[0], got, 1, soon_enough()), ECONNRESET);
+	free_ends(ends);
+	free(got);
+}
+END_TEST
+
+/* A write may be the one that the kernel tells of the reset. */
+START_TEST(a_reset_that_a_write_found_is_no_clean_end_for_a_read)
+{
+	char got[10];
+
+	open_tcp(ends);
+	reset_connection(ends[1]);
+	ck_assert_fails(weft_stream_write(ends[0], "x", 1, soon_enough()), ECONNRESET);
+	ck_assert_fails(weft_stream_read(ends[0], got, 1, soon_enough()), ECONNRESET);
+	ck_assert_fails(weft_stream_read(ends[0], got, 1, soon_enough()), ECONNRESET);
+	free_ends(ends);
+}
+END_TEST
+
+START_TEST(a_write_error_hides_no_bytes)
+{
+	char text[] = "still here", x[1000] = { 0 };
+
+	open_kind(_i, ends);
+	write_all(ends[1], text, 10);
+	ck_assert_ok(weft_stream_close(ends[1], soon_enough()));
+	while (weft_stream_write(ends[0], x, sizeof x, soon_enough()) >= 0)
+		turns(1);
+	ck_assert(errno == EPIPE || errno == ECONNRESET);
+	ck_assert(weft_stream_readable(ends[0]));
+	expect_text(ends[0], text);
+	free_ends(ends);
+}
+END_TEST
+
+/* --- several readers */
+
+START_TEST(readers_are_served_in_order_and_whole)
+{
+	struct call calls[5] = { { 0 } };
+	char got[5][4];
+	int i;
+
+	open_sweep(_i, ends);
+	calls_ended = 0;
+	for (i = 0; i < 5; i++) {
+		calls[i].memory = got[i];
+		calls[i].n = 4;
+		call_begin(&calls[i], call_read_exactly, ends[0]);
+	}
+	for (i = 0; i < 20; i += (int)chunk_of(_i)) {
+		int n = 20 - i < (int)chunk_of(_i) ? 20 - i : (int)chunk_of(_i);
+
+		write_all(ends[1], &"aaaabbbbccccddddeeee"[i], (size_t)n);
+		turns(2);
+	}
+	for (i = 0; i < 5; i++) {
+		call_end(&calls[i]);
+		ck_assert_int_eq(calls[i].result, 4);
+		ck_assert_int_eq(calls[i].order, i + 1);
+		ck_assert_mem_eq(got[i], &"aaaabbbbccccddddeeee"[4 * i], 4);
+	}
+	free_ends(ends);
+}
+END_TEST
+
+START_TEST(the_second_reader_looks_at_the_buffer_before_it_waits)
+{
+	struct call first = { .n = 2 }, second = { .n = 2 };
+	char got[2][2];
+
+	open_kind(_i, ends);
+	first.memory = got[0];
+	second.memory = got[1];
+	call_begin(&first, call_read_exactly, ends[0]);
+	call_begin(&second, call_read_exactly, ends[0]);
+	write_all(ends[1], "abcd", 4);
+	call_end(&first);
+	call_end(&second);
+	ck_assert_mem_eq(got[0], "ab", 2);
+	ck_assert_mem_eq(got[1], "cd", 2);
+	free_ends(ends);
+}
+END_TEST
+
+START_TEST(a_deadline_counts_while_waiting_for_a_turn)
+{
+	struct call first = { .n = 2 }, second = { .n = 2 }, third = { .n = 2 };
+	char got[3][2];
+
+	open_kind(_i, ends);
+	first.memory = got[0];
+	second.memory = got[1];
+	third.memory = got[2];
+	call_begin(&first, call_read_exactly, ends[0]);
+	second.deadline = weft_after(5);
+	call_begin(&second, call_read_exactly, ends[0]);
+	call_begin(&third, call_read_exactly, ends[0]);
+	call_end(&second);
+	ck_assert_int_eq(second.error, ETIMEDOUT);
+	ck_assert_fails(weft_stream_read(ends[0], got[1], 1, WEFT_NOWAIT), EAGAIN);
+	write_all(ends[1], "abcd", 4);
+	call_end(&first);
+	call_end(&third);
+	ck_assert_mem_eq(got[0], "ab", 2);
+	ck_assert_mem_eq(got[2], "cd", 2);
+	free_ends(ends);
+}
+END_TEST
+
+START_TEST(a_cancel_of_the_one_inside_lets_the_next_one_in)
+{
+	struct call first = { .n = 3 }, second = { .n = 2 };
+	char got[2][3];
+
+	open_kind(_i, ends);
+	first.memory = got[0];
+	second.memory = got[1];
+	call_begin(&first, call_read_exactly, ends[0]);
+	call_begin(&second, call_read_exactly, ends[0]);
+	write_all(ends[1], "ab", 2);
+	turns(3);
+	ck_assert(!second.done);
+	ck_assert_ok(weft_cancel(first.fiber));
+	call_end(&first);
+	call_end(&second);
+	ck_assert_int_eq(first.error, ECANCELED);
+	ck_assert_int_eq(second.result, 2);
+	ck_assert_mem_eq(got[1], "ab", 2);
+	free_ends(ends);
+}
+END_TEST
+
+START_TEST(one_fiber_reads_while_another_writes)
+{
+	size_t n = 3 << 20;
+	char *there = patterned(n, 5), *back = patterned(n, 6);
+	struct feeder feeders[2];
+	struct call reader = { .memory = malloc(n), .n = n };
+
+	open_kind(_i, ends);
+	feed_begin(&feeders[0], ends[0], there, n, 100000, false);
+	feed_begin(&feeders[1], ends[1], back, n, 77777, false);
+	call_begin(&reader, call_read_exactly, ends[1]);
+	expect_bytes(ends[0], back, n);
+	call_end(&reader);
+	ck_assert_int_eq(reader.result, (ssize_t)n);
+	ck_assert_mem_eq(reader.memory, there, n);
+	feed_end(&feeders[0]);
+	feed_end(&feeders[1]);
+	free_ends(ends);
+	free(there);
+	free(back);
+	free(reader.memory);
+}
+END_TEST
+
+/* --- fairness and memory */
+
+static int
+count_up(void *arg)
+{
+	int *count = arg;
+
+	while (*count >= 0) {
+		++*count;
+		weft_yield();
+	}
+	return 0;
+}
+
+START_TEST(a_reader_that_never_waits_lets_others_run)
+{
+	int count = 0;
+	struct weft_fiber *other;
+	char *sent = patterned(100 * KIB, 7), got[1];
+	int i;
+
+	open_kind(_i, ends);
+	write_all(ends[1], sent, 100 * KIB);
+	other = begin(count_up, &count);
+	for (i = 0; i < 50000; i++)
+		ck_assert_int_eq(weft_stream_read(ends[0], got, 1, soon_enough()), 1);
+	ck_assert_int_gt(count, 0);
+	count = -1;
+	end(other);
+	free_ends(ends);
+	free(sent);
+}
+END_TEST
+
+/* The white box: what a stream's Buffer stands on. */
+START_TEST(a_stream_that_waits_owns_no_input_memory)
+{
+	char got[8];
+	struct call call = { .memory = got, .n = 1 };
+
+	open_kind(_i, ends);
+	write_all(ends[1], "abc", 3);
+	expect_text(ends[0], "abc");
+	call_begin(&call, call_read, ends[0]);
+	turns(3);
+	ck_assert_ptr_eq(ends[0]->input.bytes, NULL);
+	write_all(ends[1], "d", 1);
+	call_end(&call);
+	free_ends(ends);
+}
+END_TEST
+
+START_TEST(a_large_record_gives_its_memory_back)
+{
+	char *sent = patterned(300000, 8);
+	struct feeder feeder;
+
+	open_kind(_i, ends);
+	feed_begin(&feeder, ends[1], sent, 300000, 4096, false);
+	expect_bytes(ends[0], sent, 300000);
+	feed_end(&feeder);
+	ck_assert_fails(weft_stream_read(ends[0], sent, 1, WEFT_NOWAIT), EAGAIN);
+	ck_assert_ptr_eq(ends[0]->input.bytes, NULL);
+	free_ends(ends);
+	free(sent);
+}
+END_TEST
+
+static Suite *
+make_suite(const char *backend)
+{
+	Suite *suite = suite_create("stream_read");
+	TCase *tc = test_case(suite, "what a read gives");
+
+	(void)backend;
+	EVERY_KIND(tc, read_gives_what_there_is_and_no_more);
+	EVERY_KIND(tc, small_reads_take_piece_by_piece);
+	SWEEP(tc, reads_of_every_size_give_the_same_bytes);
+	SWEEP(tc, read_exactly_gathers_the_pieces);
+	tcase_add_loop_test(tc, read_exactly_of_large_records_joins_what_is_buffered, 0, 15);
+	EVERY_KIND(tc, a_read_of_nothing_is_einval);
+
+	tc = test_case(suite, "the end");
+	EVERY_KIND(tc, the_end_is_0_again_and_again);
+	EVERY_KIND(tc, the_end_inside_a_record_is_epipe_and_keeps_the_part);
+	SWEEP(tc, a_large_record_cut_by_the_end_is_kept_whole);
+
+	tc = test_case(suite, "what ends a wait");
+	EVERY_KIND(tc, a_deadline_inside_a_record_consumes_nothing);
+	tcase_add_loop_test(tc, a_cancel_inside_a_record_consumes_nothing, 0, 4);
+	EVERY_KIND(tc, a_cancelled_fiber_reads_nothing_even_if_it_need_not_wait);
+	EVERY_KIND(tc, a_deadline_in_the_past_still_gets_one_try);
+	EVERY_KIND(tc, nowait_does_not_wait_and_does_not_yield);
+	EVERY_KIND(tc, an_enclosing_deadline_counts);
+
+	tc = test_case(suite, "errors");
+	tcase_add_test(tc, the_data_comes_before_the_error_and_that_again_and_again);
+	tcase_add_loop_test(tc, an_error_inside_a_record_keeps_the_part, 0, 2);
+	tcase_add_test(tc, a_reset_that_a_write_found_is_no_clean_end_for_a_read);
+	EVERY_KIND(tc, a_write_error_hides_no_bytes);
+
+	tc = test_case(suite, "several readers");
+	SWEEP(tc, readers_are_served_in_order_and_whole);
+	EVERY_KIND(tc, the_second_reader_looks_at_the_buffer_before_it_waits);
+	EVERY_KIND(tc, a_deadline_counts_while_waiting_for_a_turn);
+	EVERY_KIND(tc, a_cancel_of_the_one_inside_lets_the_next_one_in);
+	EVERY_KIND(tc, one_fiber_reads_while_another_writes);
+
+	tc = test_case(suite, "fairness and memory");
+	EVERY_KIND(tc, a_reader_that_never_waits_lets_others_run);
+	EVERY_KIND(tc, a_stream_that_waits_owns_no_input_memory);
+	EVERY_KIND(tc, a_large_record_gives_its_memory_back);
+	return suite;
+}
+
+int
+main(void)
+{
+	return weft_test_main(make_suite);
+}
