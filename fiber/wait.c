@@ -46,6 +46,12 @@ weft__fd_disown(struct weft_loop *loop, struct weft__slot *slot)
 	weft__slot_close(&loop->reactor, slot);
 }
 
+bool
+weft__fd_is_lost(const struct weft__slot *slot, const void *arg)
+{
+	return slot->mode == WEFT__UNUSED && slot->arg == arg;
+}
+
 int
 weft__fd_want(struct weft_loop *loop, struct weft__slot *slot, int events)
 {

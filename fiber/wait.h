@@ -109,6 +109,8 @@ struct weft__slot *weft__fd_own(struct weft_loop *, int fd,
 struct weft__slot *weft__fd_listen(struct weft_loop *, int fd);
 /* Wakes all that wait with EBADF; nobody is told any more. */
 void weft__fd_disown(struct weft_loop *, struct weft__slot *);
+/* In a notice of minus an errno: whether this is the descriptor it is about. */
+bool weft__fd_is_lost(const struct weft__slot *, const void *arg);
 /* Asks for events, after EAGAIN. An errno. */
 int weft__fd_want(struct weft_loop *, struct weft__slot *, int events);
 /* Nothing to wait for: a regular file and its like. True only after a want. */

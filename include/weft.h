@@ -5,6 +5,8 @@
 #include "weft/error.h"
 #include "weft/fiber.h"
 #include "weft/loop.h"
+#include "weft/memory.h"
+#include "weft/pipe.h"
 #include "weft/server.h"
 #include "weft/stream.h"
 #include "weft/tcp.h"

@@ -94,14 +94,11 @@ weft__compat_socket(int family, int type, int protocol)
 #endif
 }
 
-int
-weft__compat_socketpair(int family, int type, int fds[2])
+#if !defined(SOCK_NONBLOCK) || !defined(HAVE_PIPE2)
+/* Two at once: on failure neither is left. */
+static int
+both_with_flags(int fds[2])
 {
-#ifdef SOCK_NONBLOCK
-	return socketpair(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds);
-#else
-	if (socketpair(family, type, 0, fds) < 0)
-		return -1;
 	if (with_flags(fds[0]) < 0) {
 		close(fds[1]);
 		return -1;
@@ -111,6 +108,16 @@ weft__compat_socketpair(int family, int type, int fds[2])
 		return -1;
 	}
 	return 0;
+}
+#endif
+
+int
+weft__compat_socketpair(int family, int type, int fds[2])
+{
+#ifdef SOCK_NONBLOCK
+	return socketpair(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds);
+#else
+	return socketpair(family, type, 0, fds) < 0 ? -1 : both_with_flags(fds);
 #endif
 }
 
@@ -123,4 +130,27 @@ weft__compat_accept(int fd, struct sockaddr *address, socklen_t *length)
 		return new;
 #endif
 	return with_flags(accept(fd, address, length));
+}
+
+int
+weft__compat_pipe(int fds[2])
+{
+#ifdef HAVE_PIPE2
+	return pipe2(fds, O_NONBLOCK | O_CLOEXEC);
+#else
+	return pipe(fds) < 0 ? -1 : both_with_flags(fds);
+#endif
+}
+
+bool
+weft__compat_keeps_packets(int fd)
+{
+#ifdef O_DIRECT
+	int flags = fcntl(fd, F_GETFL);
+
+	return flags >= 0 && flags & O_DIRECT;
+#else
+	(void)fd;
+	return false;
+#endif
 }

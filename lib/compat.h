@@ -71,6 +71,9 @@ void weft__sigpipe_release(struct weft__sigpipe *);
 int weft__compat_socket(int family, int type, int protocol);
 int weft__compat_socketpair(int family, int type, int fds[2]);
 int weft__compat_accept(int fd, struct sockaddr *, socklen_t *);
+int weft__compat_pipe(int fds[2]);
 int weft__compat_set_flags(int fd);
+/* Whether a pipe keeps what was written apart (O_DIRECT). */
+bool weft__compat_keeps_packets(int fd);
 
 #endif

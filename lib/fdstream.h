@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The shared body of every stream on a descriptor.
+ * The shared body of every stream on a descriptor, or on two: one to read, one
+ * to write.
  */
 #ifndef WEFT_LIB_FDSTREAM_H
 #define WEFT_LIB_FDSTREAM_H
@@ -8,28 +9,42 @@
 #include "lib/addr.h"
 #include "lib/stream.h"
 
+enum { WEFT__IN, WEFT__OUT };           /* of fd and slot */
+enum { WEFT__OURS, WEFT__PEERS };       /* of address and name */
+
 struct weft__fdstream {
 	struct weft_stream stream;      /* first */
-	struct weft__slot *slot;        /* NULL once closed or lost */
-	int fd;                         /* -1: somebody else has closed it */
+	struct weft__slot *slot[2];     /* the same for both, or NULL: none, lost */
+	int fd[2];                      /* the same for both, or -1 */
 	bool drains;                    /* a short transfer means: no more */
-	struct weft__address address[2];        /* ours and the peer's */
+	bool terminal;                  /* EIO is the end */
+	struct weft__address address[2];
 	char *name[2];                  /* made when asked for, or at close */
 };
 
-extern const struct weft__class weft__tcp_class, weft__unix_class;
+/* How a class's descriptors behave. */
+enum weft__nature {
+	WEFT__SHORT_IS_DRAINED = 1,     /* as far as the kernel goes */
+	WEFT__TERMINAL = 2
+};
 
-/* Takes the descriptor, which has its flags; on failure (ENOMEM) it is still
- * the caller's. peer may be NULL: not known yet. */
-struct weft_stream *weft__fdstream_new(struct weft_loop *, const struct weft__class *, int fd,
-    const struct sockaddr *peer, socklen_t);
+extern const struct weft_stream_class weft__tcp_class, weft__unix_class;
+
+/* Takes the descriptors, which have their flags; either may be -1, and both may
+ * be the same. On failure (ENOMEM) they are still the caller's. */
+struct weft_stream *weft__fdstream_new(struct weft_loop *, const struct weft_stream_class *,
+    const int fd[2], unsigned nature);
+/* A socket; peer may be NULL: not known yet. */
+struct weft_stream *weft__socket_stream(struct weft_loop *, const struct weft_stream_class *,
+    int fd, const struct sockaddr *peer, socklen_t);
 /* By the address family of the socket. */
-const struct weft__class *weft__socket_class(int family);
+const struct weft_stream_class *weft__socket_class(int family);
 
 /* For class tables. */
 ssize_t weft__fdstream_read(struct weft_stream *, void *, size_t);
 ssize_t weft__fdstream_receive(struct weft_stream *, void *, size_t);
 ssize_t weft__fdstream_send(struct weft_stream *, const struct iovec *, int);
+ssize_t weft__fdstream_write(struct weft_stream *, const struct iovec *, int);
 int  weft__fdstream_want(struct weft_stream *, int);
 int  weft__fdstream_shutdown(struct weft_stream *);
 void weft__fdstream_close(struct weft_stream *, bool);
@@ -37,11 +52,13 @@ void weft__fdstream_free(struct weft_stream *);
 int  weft__fdstream_fd(const struct weft_stream *);
 const char *weft__fdstream_name(struct weft_stream *, int);
 int  weft__fdstream_address(struct weft_stream *, int, struct sockaddr *, socklen_t *);
+/* Closes one direction's descriptor, or gives it up if it was lost. */
+void weft__fdstream_close_side(struct weft__fdstream *, int side);
 
-#define WEFT__SOCKET_CLASS(name_, read_, short_is_drained_) { \
+#define WEFT__SOCKET_CLASS(name_, read_) { \
+	.size = sizeof(struct weft_stream_class), \
 	.name = name_, \
 	.read = read_, \
-	.short_is_drained = short_is_drained_, \
 	.writev = weft__fdstream_send, \
 	.want = weft__fdstream_want, \
 	.shutdown = weft__fdstream_shutdown, \
@@ -49,8 +66,7 @@ int  weft__fdstream_address(struct weft_stream *, int, struct sockaddr *, sockle
 	.free = weft__fdstream_free, \
 	.fd = weft__fdstream_fd, \
 	.name_of = weft__fdstream_name, \
-	.address_of = weft__fdstream_address, \
-	.waiting = WEFT__EXTERNAL \
+	.address_of = weft__fdstream_address \
 }
 
 #endif

@@ -54,7 +54,7 @@ name_server(struct weft_server *server)
 }
 
 struct weft_server *
-weft__server_new(struct weft_loop *loop, const struct weft__class *class, int fd,
+weft__server_new(struct weft_loop *loop, const struct weft_stream_class *class, int fd,
     const struct weft_listen_options *options)
 {
 	struct weft_server *server;
@@ -85,7 +85,7 @@ weft_server_from_fd(int fd)
 	struct weft_listen_options options;
 	union weft__sockaddr address;
 	socklen_t length = sizeof address, size = sizeof(int);
-	const struct weft__class *class;
+	const struct weft_stream_class *class;
 	struct weft_server *server;
 	int listens = 0;
 
@@ -162,7 +162,7 @@ make_connection(struct weft_server *server, int fd, const struct sockaddr *peer,
 	if (!WEFT__OPTIONS_ARE_INHERITED && peer->sa_family != AF_UNIX)
 		weft__tcp_set_options(fd, server->options.no_nodelay,
 		    server->options.keepalive);
-	s = weft__fdstream_new(server->loop, server->class, fd, peer, length);
+	s = weft__socket_stream(server->loop, server->class, fd, peer, length);
 	if (s == NULL) {
 		close(fd);
 		errno = ENOMEM;

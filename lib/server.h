@@ -13,7 +13,7 @@
 
 struct weft_server {
 	struct weft_loop *loop;
-	const struct weft__class *class;        /* of the connections */
+	const struct weft_stream_class *class;        /* of the connections */
 	int fd;                         /* -1: stopped */
 	struct weft__slot *slot;
 	struct weft_fiber *acceptor;    /* who serves or accepts, or NULL */
@@ -35,7 +35,7 @@ struct weft_server {
 /* *all gets the options, or the defaults. EINVAL. */
 int weft__listen_options(const struct weft_listen_options *, struct weft_listen_options *all);
 /* Takes a listening socket; on failure (errno) it is still the caller's. */
-struct weft_server *weft__server_new(struct weft_loop *, const struct weft__class *, int fd,
+struct weft_server *weft__server_new(struct weft_loop *, const struct weft_stream_class *, int fd,
     const struct weft_listen_options *);
 
 /* --- tcp.c */

@@ -25,7 +25,7 @@ weft__fail(int error)
 }
 
 void
-weft__stream_init(struct weft_stream *s, const struct weft__class *class,
+weft__stream_init(struct weft_stream *s, const struct weft_stream_class *class,
     struct weft_loop *loop)
 {
 	*s = (struct weft_stream){
@@ -45,7 +45,8 @@ destroy(struct weft_stream *s)
 	weft__input_drop(s);
 	if (s->server != NULL)
 		weft__server_let_go(s->server);
-	s->class->free(s);
+	if (s->class->free != NULL)
+		s->class->free(s);
 }
 
 void
@@ -62,6 +63,8 @@ weft__stream_enter(struct weft_stream *s, struct weft__side *side, int64_t deadl
 
 	if (error == 0 && s->closed)
 		error = EBADF;
+	if (error == 0 && side->missing)
+		error = ENOTSUP;
 	if (error != 0)
 		return error;
 	s->users++;
@@ -85,6 +88,12 @@ weft__stream_leave(struct weft_stream *s, struct weft__side *side)
 	weft__stream_go_out(s);
 }
 
+unsigned
+weft__stream_waiting(const struct weft_stream *s)
+{
+	return s->class->internal ? WEFT__INTERNAL : WEFT__EXTERNAL;
+}
+
 int
 weft__stream_wait_input(struct weft_stream *s, int64_t deadline)
 {
@@ -92,11 +101,12 @@ weft__stream_wait_input(struct weft_stream *s, int64_t deadline)
 
 	if (deadline == WEFT_NOWAIT)
 		return EAGAIN;
-	error = s->class->want(s, WEFT_READABLE);
-	if (error != 0 || s->ready & WEFT_READABLE)
-		return error;
+	if (s->class->want(s, WEFT_READABLE) < 0)
+		return errno;
+	if (s->ready & WEFT_READABLE)
+		return 0;
 	s->reader = weft__running(s->loop);
-	error = weft__park(s->loop, deadline, s->class->waiting);
+	error = weft__park(s->loop, deadline, weft__stream_waiting(s));
 	s->reader = NULL;
 	return s->closed ? EBADF : error;
 }
@@ -104,14 +114,13 @@ weft__stream_wait_input(struct weft_stream *s, int64_t deadline)
 int
 weft__stream_wait_output(struct weft_stream *s, int64_t deadline)
 {
-	int error;
-
 	if (deadline == WEFT_NOWAIT)
 		return EAGAIN;
-	error = s->class->want(s, WEFT_WRITABLE);
-	if (error != 0 || s->ready & WEFT_WRITABLE)
-		return error;
-	return weft__queue_wait(s->loop, &s->writers, deadline, s->class->waiting);
+	if (s->class->want(s, WEFT_WRITABLE) < 0)
+		return errno;
+	if (s->ready & WEFT_WRITABLE)
+		return 0;
+	return weft__queue_wait(s->loop, &s->writers, deadline, weft__stream_waiting(s));
 }
 
 bool
@@ -128,11 +137,13 @@ weft__stream_notify(struct weft_stream *s, int events)
 	if (s->reader != NULL && events & WEFT_READABLE)
 		weft__wake(s->reader, 0);
 	if (events & WEFT_WRITABLE) {
-		if (s->head != s->tail)
+		if (weft_stream_queued(s) > 0)
 			weft__stream_send_queue(s);
 		else
 			weft__queue_wake_all(&s->writers, 0);
 	}
+	if (s->above != NULL)
+		news |= weft__stream_notify(s->above, events);
 	return news;
 }
 
@@ -229,7 +240,8 @@ end(struct weft_stream *s, bool reset)
 	weft__stream_drop_queue(s);
 	weft__input_drop(s);
 	weft__loop_undefer(s->loop, &s->flush);
-	s->class->close(s, reset);
+	if (s->class->close != NULL)
+		s->class->close(s, reset);
 	if (s->reader != NULL)
 		weft__wake(s->reader, EBADF);
 	weft__queue_wake_all(&s->reading.turns, EBADF);
@@ -279,14 +291,14 @@ weft_stream_free(struct weft_stream *s)
 bool
 weft_stream_readable(const struct weft_stream *s)
 {
-	return !s->closed && (weft_stream_buffered(s) > 0 ||
+	return !s->closed && !s->reading.missing && (weft_stream_buffered(s) > 0 ||
 	    (!s->eof && s->read_error == 0));
 }
 
 bool
 weft_stream_writable(const struct weft_stream *s)
 {
-	return !s->closed && !s->shut && s->write_error == 0;
+	return !s->closed && !s->writing.missing && !s->shut && s->write_error == 0;
 }
 
 bool

@@ -2,8 +2,8 @@
 /*
  * The inside of a stream, for lib/ alone.
  *
- * A class carries bytes: its functions try once and never wait. The stream
- * adds everything else: order among callers, the input Buffer, the output
+ * A class (weft/class.h) carries bytes: its functions try once and never wait.
+ * The stream adds everything else: order among callers, the input Buffer, the output
  * queue, deadlines, errors that stick.
  *
  *                     reading                          writing
@@ -21,7 +21,8 @@
 
 #include "fiber/wait.h"
 #include "lib/buffer.h"
-#include "weft/stream.h"
+#include "lib/bytes.h"
+#include "weft/class.h"
 
 /* --- limits of streams and servers */
 enum {
@@ -37,38 +38,19 @@ enum {
 	WEFT__PAUSE_MS = 50,            /* no descriptors left: doubles ... */
 	WEFT__PAUSE_MAX_MS = 1000,      /* ... up to this */
 	WEFT__LINGER_MS = 30000,        /* to flush when a handler has returned */
+	WEFT__MEMORY_ROOM = 64 << 10,   /* between the ends of a memory pair */
 	WEFT__TEXT_SIZE = 256
-};
-
-struct weft__class {
-	const char *name;
-	/* One try: > 0, 0 end of stream, -1 with errno. A class that knows that
-	 * it is drained clears the bit in `ready` and saves a try. */
-	ssize_t (*read)(struct weft_stream *, void *dst, size_t n);
-	ssize_t (*writev)(struct weft_stream *, const struct iovec *, int count);
-	/* After EAGAIN: notify when a try could succeed. 0 or an errno. */
-	int  (*want)(struct weft_stream *, int events);
-	/* Ends our side. NULL: cannot. -1 with errno. */
-	int  (*shutdown)(struct weft_stream *);
-	/* Gives up what carries the bytes; `reset`: and tell the peer rudely. */
-	void (*close)(struct weft_stream *, bool reset);
-	void (*free)(struct weft_stream *);
-	int  (*fd)(const struct weft_stream *);
-	/* 0 local, 1 peer. NULL: has none. */
-	const char *(*name_of)(struct weft_stream *, int side);
-	int  (*address_of)(struct weft_stream *, int side, struct sockaddr *, socklen_t *);
-	unsigned waiting;               /* enum weft__waiting of its waits */
-	bool short_is_drained;          /* as far as the kernel goes */
 };
 
 /* One direction: whole calls, in order. */
 struct weft__side {
 	struct weft__queue turns;       /* callers that wait for theirs */
 	const struct weft_fiber *inside;        /* NULL: nobody */
+	bool missing;                   /* the stream has not got this one */
 };
 
 struct weft_stream {
-	const struct weft__class *class;
+	const struct weft_stream_class *class;
 	struct weft_loop *loop;
 	uint8_t ready;                  /* sticky bits, see above */
 	bool closed;                    /* or closing: nobody gets in */
@@ -89,10 +71,10 @@ struct weft_stream {
 	int write_error;                /* sticky */
 	struct weft__queue writers;     /* parked until output has moved */
 	struct weft__task flush;        /* at the end of the turn */
-	unsigned char *queue;           /* head..tail is to be sent */
-	size_t head, tail, queue_size;
+	struct weft__bytes queue;       /* to be sent */
 	size_t low, high;
 
+	struct weft_stream *above;      /* told of what this one is told; or NULL */
 	const char *step;               /* what failed, for error_text */
 	struct weft_server *server;             /* who accepted it, or NULL */
 	struct weft_fiber *handler;             /* while that runs */
@@ -101,7 +83,7 @@ struct weft_stream {
 };
 
 /* --- stream.c */
-void weft__stream_init(struct weft_stream *, const struct weft__class *, struct weft_loop *);
+void weft__stream_init(struct weft_stream *, const struct weft_stream_class *, struct weft_loop *);
 /* Sets errno, and returns -1. */
 int  weft__fail(int error);
 /* One caller at a time per side. 0 or an errno; leave only after 0. */
@@ -114,6 +96,8 @@ int  weft__stream_wait_input(struct weft_stream *, int64_t deadline);
 int  weft__stream_wait_output(struct weft_stream *, int64_t deadline);
 /* Events, or minus the errno that broke it. Whether anything came of it. */
 bool weft__stream_notify(struct weft_stream *, int events);
+/* How the fibers of a stream wait: enum weft__waiting. */
+unsigned weft__stream_waiting(const struct weft_stream *);
 /* Notes the error that broke one side, and what was being done. */
 void weft__stream_break_read(struct weft_stream *, int error, const char *step);
 void weft__stream_break_write(struct weft_stream *, int error, const char *step);

@@ -5,9 +5,6 @@
  * More than that the writer sends from its own memory, and parks: so a small
  * write does not wait, a large one is not copied, and memory is bounded.
  *
- *     queue memory  | sent |  to be sent        |  free  |
- *                   0     head                 tail   queue_size
- *
  * With coalescing, writes only join the queue; it is sent when the turn ends,
  * or at 16 KiB: many small writes leave in one call.
  */
@@ -25,7 +22,7 @@
 size_t
 weft_stream_queued(const struct weft_stream *s)
 {
-	return s->tail - s->head;
+	return weft__bytes_count(&s->queue);
 }
 
 /* --- the queue */
@@ -45,52 +42,20 @@ hold(struct weft_stream *s, bool on)
 void
 weft__stream_drop_queue(struct weft_stream *s)
 {
-	free(s->queue);
-	s->queue = NULL;
-	s->head = s->tail = s->queue_size = 0;
+	weft__bytes_free(&s->queue);
 	hold(s, false);
-}
-
-/* Room for n more bytes behind the tail. */
-static int
-make_room(struct weft_stream *s, size_t n)
-{
-	size_t queued = weft_stream_queued(s), size = s->queue_size;
-	unsigned char *memory;
-
-	if (n <= s->queue_size - s->tail)
-		return 0;
-	if (n <= s->queue_size - queued && s->head >= queued) {
-		memcpy(s->queue, s->queue + s->head, queued);
-	} else {
-		size = size ? size : 1024;
-		while (size - queued < n && size <= SIZE_MAX / 2)
-			size *= 2;
-		memory = malloc(size);
-		if (memory == NULL)
-			return -1;
-		if (queued > 0)
-			memcpy(memory, s->queue + s->head, queued);
-		free(s->queue);
-		s->queue = memory;
-		s->queue_size = size;
-	}
-	s->head = 0;
-	s->tail = queued;
-	return 0;
 }
 
 /* Steps over `sent` bytes of the queue. */
 static void
 advance(struct weft_stream *s, size_t sent)
 {
-	s->head += sent;
-	if (s->head != s->tail)
+	weft__bytes_drop(&s->queue, sent);
+	if (weft_stream_queued(s) > 0)
 		return;
-	s->head = s->tail = 0;
 	hold(s, false);
-	if (!s->coalescing || s->queue_size > 2 * WEFT__COALESCED)
-		weft__stream_drop_queue(s);
+	if (!s->coalescing || s->queue.size > 2 * WEFT__COALESCED)
+		weft__bytes_free(&s->queue);
 }
 
 /* One try, with the queue in front of iov. How much of iov went, or -1. */
@@ -105,7 +70,7 @@ send_some(struct weft_stream *s, const struct iovec *iov, int count)
 	if (!(s->ready & WEFT_WRITABLE))
 		return weft__fail(EAGAIN);
 	if (queued > 0)
-		all[n++] = (struct iovec){ s->queue + s->head, queued };
+		all[n++] = (struct iovec){ weft__bytes_first(&s->queue), queued };
 	while (count-- > 0 && n < WEFT__VECTORS)
 		all[n++] = *iov++;
 	sent = s->class->writev(s, all, n);
@@ -129,15 +94,12 @@ send_some(struct weft_stream *s, const struct iovec *iov, int count)
 static void
 send_later(struct weft_stream *s)
 {
-	int error;
-
 	if (weft_stream_queued(s) == 0)
 		return;
-	error = s->class->want(s, WEFT_WRITABLE);
-	if (error != 0)
-		weft__stream_break_write(s, error, "wait");
+	if (s->class->want(s, WEFT_WRITABLE) < 0)
+		weft__stream_break_write(s, errno, "wait");
 	else
-		hold(s, true);
+		hold(s, !s->class->internal);
 }
 
 void
@@ -180,9 +142,11 @@ weft__stream_flush(struct weft_stream *s, int64_t deadline)
 {
 	int error;
 
-	if (weft_stream_queued(s) == 0 && s->write_error == 0)
+	if (weft_stream_queued(s) == 0 && s->write_error == 0 && s->class->flush == NULL)
 		return 0;
 	error = wait_for_level(s, 0, deadline);
+	if (error == 0 && s->class->flush != NULL && s->class->flush(s, deadline) < 0)
+		error = errno;
 	return error == 0 ? 0 : weft__fail(error);
 }
 
@@ -196,7 +160,10 @@ public_wait(struct weft_stream *s, bool all, int64_t deadline)
 	if (error != 0)
 		return weft__fail(error);
 	s->users++;
-	error = wait_for_level(s, all ? 0 : s->low, deadline);
+	if (all)
+		error = weft__stream_flush(s, deadline) < 0 ? errno : 0;
+	else
+		error = wait_for_level(s, s->low, deadline);
 	weft__stream_go_out(s);
 	return error == 0 ? 0 : weft__fail(error);
 }
@@ -269,14 +236,13 @@ smaller(size_t a, size_t b)
 static int
 enqueue(struct weft_stream *s, struct rest *rest, size_t n)
 {
-	if (make_room(s, n) < 0)
+	if (weft__bytes_reserve(&s->queue, n) < 0)
 		return ENOMEM;
 	while (n > 0) {
 		size_t piece = smaller(n, rest->iov->iov_len - rest->skip);
 
-		memcpy(s->queue + s->tail, (const char *)rest->iov->iov_base + rest->skip,
-		    piece);
-		s->tail += piece;
+		weft__bytes_append(&s->queue,
+		    (const char *)rest->iov->iov_base + rest->skip, piece);
 		n -= piece;
 		step(rest, piece);
 	}

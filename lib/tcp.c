@@ -13,8 +13,8 @@
 #include "lib/server.h"
 #include "weft/tcp.h"
 
-const struct weft__class weft__tcp_class =
-    WEFT__SOCKET_CLASS("tcp", weft__fdstream_read, true);
+const struct weft_stream_class weft__tcp_class =
+    WEFT__SOCKET_CLASS("tcp", weft__fdstream_read);
 
 static void
 turn_on(int fd, int level, int option)
@@ -111,17 +111,17 @@ connect_to(const struct attempt *a, struct weft_stream *s, const struct addrinfo
     bool *over)
 {
 	struct weft__fdstream *f = (struct weft__fdstream *)s;
-	int error = bind_source(a, f->fd, to->ai_family);
+	int error = bind_source(a, f->fd[WEFT__OUT], to->ai_family);
 
 	if (error != 0)
 		return error;
-	weft__tcp_set_options(f->fd, a->options.no_nodelay, a->options.keepalive);
-	error = start_connect(f->fd, to);
+	weft__tcp_set_options(f->fd[WEFT__OUT], a->options.no_nodelay, a->options.keepalive);
+	error = start_connect(f->fd[WEFT__OUT], to);
 	if (error != EINPROGRESS)
 		return error;
-	error = weft__fd_park(a->loop, f->slot, WEFT_WRITABLE, a->deadline);
+	error = weft__fd_park(a->loop, f->slot[WEFT__OUT], WEFT_WRITABLE, a->deadline);
 	*over = error != 0;
-	return *over ? error : verdict(f->fd);
+	return *over ? error : verdict(f->fd[WEFT__OUT]);
 }
 
 static struct weft_stream *
@@ -132,7 +132,7 @@ open_stream(const struct attempt *a, const struct addrinfo *to)
 
 	if (fd < 0)
 		return NULL;
-	s = weft__fdstream_new(a->loop, &weft__tcp_class, fd, to->ai_addr, to->ai_addrlen);
+	s = weft__socket_stream(a->loop, &weft__tcp_class, fd, to->ai_addr, to->ai_addrlen);
 	if (s == NULL) {
 		close(fd);
 		errno = ENOMEM;

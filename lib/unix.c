@@ -24,8 +24,8 @@
 #include "weft/fiber.h"
 #include "weft/unix.h"
 
-const struct weft__class weft__unix_class =
-    WEFT__SOCKET_CLASS("unix", weft__fdstream_receive, WEFT__CUTS_ARE_TOLD);
+const struct weft_stream_class weft__unix_class =
+    WEFT__SOCKET_CLASS("unix", weft__fdstream_receive);
 
 enum { FIRST_RETRY_MS = 1, LAST_RETRY_MS = 50 };
 
@@ -41,10 +41,10 @@ connect_to(struct weft_loop *loop, struct weft__fdstream *f, const struct sockad
 	socklen_t size = sizeof(int);
 	int error;
 
-	while (connect(f->fd, (const struct sockaddr *)un, length) < 0) {
+	while (connect(f->fd[WEFT__OUT], (const struct sockaddr *)un, length) < 0) {
 		if (errno == EINPROGRESS || errno == EINTR) {
-			error = weft__fd_park(loop, f->slot, WEFT_WRITABLE, deadline);
-			if (error == 0 && getsockopt(f->fd, SOL_SOCKET, SO_ERROR,
+			error = weft__fd_park(loop, f->slot[WEFT__OUT], WEFT_WRITABLE, deadline);
+			if (error == 0 && getsockopt(f->fd[WEFT__OUT], SOL_SOCKET, SO_ERROR,
 			    &error, &size) < 0)
 				error = errno;
 			return error;
@@ -77,7 +77,7 @@ weft_unix_connect(const char *path, int64_t deadline)
 		error = weft__address_unix(path, &un, &length);
 	if (error == 0 && (fd = weft__compat_socket(AF_UNIX, SOCK_STREAM, 0)) < 0)
 		error = errno;
-	if (error == 0 && (s = weft__fdstream_new(loop, &weft__unix_class, fd, NULL, 0)) == NULL) {
+	if (error == 0 && (s = weft__socket_stream(loop, &weft__unix_class, fd, NULL, 0)) == NULL) {
 		close(fd);
 		error = ENOMEM;
 	}
@@ -99,8 +99,8 @@ weft_unix_pair(struct weft_stream *ends[2])
 
 	if (loop == NULL || weft__compat_socketpair(AF_UNIX, SOCK_STREAM, fds) < 0)
 		return -1;
-	ends[0] = weft__fdstream_new(loop, &weft__unix_class, fds[0], NULL, 0);
-	ends[1] = weft__fdstream_new(loop, &weft__unix_class, fds[1], NULL, 0);
+	ends[0] = weft__socket_stream(loop, &weft__unix_class, fds[0], NULL, 0);
+	ends[1] = weft__socket_stream(loop, &weft__unix_class, fds[1], NULL, 0);
 	if (ends[0] != NULL && ends[1] != NULL)
 		return 0;
 	if (ends[0] == NULL)
