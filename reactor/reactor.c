@@ -52,15 +52,13 @@ close_leaf(struct weft__reactor *reactor, struct weft__slot *leaf)
 	size_t i;
 
 	for (i = 0; i < LEAF; i++) {
-		int mode = leaf[i].mode, fd = leaf[i].fd;
-
-		if (mode == WEFT__UNUSED)
+		if (leaf[i].mode == WEFT__UNUSED)
 			continue;
 		leaf[i].notify = NULL;
 		leaf[i].waiters = NULL;
 		weft__slot_close(reactor, &leaf[i]);
-		if (mode != WEFT__ONCE)
-			close(fd);
+		if (leaf[i].owned)
+			close(leaf[i].fd);
 	}
 	free(leaf);
 }
@@ -166,6 +164,7 @@ weft__slot_open(struct weft__reactor *reactor, int fd, enum weft__mode mode)
 		weft__slot_close(reactor, slot);
 	slot->fd = fd;
 	slot->mode = (uint8_t)mode;
+	slot->owned = mode != WEFT__ONCE;
 	return slot;
 }
 

@@ -65,6 +65,7 @@ struct weft__slot {
 	uint8_t mode;
 	uint8_t armed;                  /* what the backend will report */
 	uint8_t pending;                /* reported, not yet dispatched */
+	bool owned;                     /* a stream's or listener's */
 	bool in_backend;
 	bool in_batch;                  /* `marked` is in use */
 };
@@ -130,7 +131,8 @@ struct weft__reactor {
 /* `backend` is a name; NULL: what WEFT_BACKEND says, except in a setuid
  * program. One that is not here means the default. */
 int  weft__reactor_open(struct weft__reactor *, const char *backend);
-/* Closes the descriptors of all EDGE and LEVEL slots too: they are ours. */
+/* Closes the descriptors of all slots that were opened as EDGE or LEVEL, too:
+ * they are ours. */
 void weft__reactor_close(struct weft__reactor *);
 const char *weft__reactor_name(const struct weft__reactor *);
 /* A descriptor that is readable when a poll would report; -1: there is none,
