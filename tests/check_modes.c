@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * tests/check_modes.c - how often a slot of each mode is told what.
+ */
+#include "config.h"
+
+#include "tests/slots.h"
+
+START_TEST(EDGE_reports_each_arrival_once)
+{
+	struct listener listener;
+	struct weft__slot *slot;
+	int ends[2];
+
+	make_pipe(ends);
+	slot = open_slot(ends[0], WEFT__EDGE, &listener);
+	for (int i = 1; i < 5; i++) {
+		ck_assert_ok(weft__slot_want(&reactor, slot, WEFT_READABLE));
+		put_byte(ends[1]);
+		poll_now();
+		poll_now();
+		ck_assert_int_eq(listener.calls, i);
+		ck_assert_int_eq(listener.events, WEFT_READABLE);
+		take_byte(ends[0]);
+	}
+	ck_assert_uint_eq(reactor.stats.registrations, edges ? 2 : 5);
+	close(ends[1]);
+}
+END_TEST
+
+START_TEST(EDGE_data_and_the_end_come_together)
+{
+	struct listener listener;
+	struct weft__slot *slot;
+	int ends[2];
+
+	make_pipe(ends);
+	slot = open_slot(ends[0], WEFT__EDGE, &listener);
+	ck_assert_ok(weft__slot_want(&reactor, slot, WEFT_READABLE));
+	put_byte(ends[1]);
+	close(ends[1]);
+	poll_now();
+	ck_assert_int_eq(listener.calls, 1);
+	ck_assert_int_eq(listener.events & WEFT_READABLE, WEFT_READABLE);
+	ck_assert_int_eq(listener.events & WEFT__ENDED, WEFT__ENDED);
+}
+END_TEST
+
+START_TEST(EDGE_a_hang_up_that_nobody_asks_about_is_told_once)
+{
+	struct listener listener;
+	struct weft__slot *slot;
+	int ends[2];
+
+	make_pipe(ends);
+	slot = open_slot(ends[0], WEFT__EDGE, &listener);
+	ck_assert_ok(weft__slot_want(&reactor, slot, WEFT_READABLE | WEFT_WRITABLE));
+	close(ends[1]);
+	for (int i = 0; i < 100; i++)
+		poll_now();
+	ck_assert_int_ge(listener.calls, 1);
+	ck_assert_int_le(listener.calls, 2);
+}
+END_TEST
+
+START_TEST(LEVEL_reports_as_long_as_it_is_so)
+{
+	struct listener listener;
+	struct weft__slot *slot;
+	int ends[2];
+
+	make_pipe(ends);
+	slot = open_slot(ends[0], WEFT__LEVEL, &listener);
+	ck_assert_ok(weft__slot_want(&reactor, slot, WEFT_READABLE));
+	put_byte(ends[1]);
+	for (int i = 1; i < 5; i++) {
+		poll_now();
+		ck_assert_int_eq(listener.calls, i);
+	}
+	take_byte(ends[0]);
+	poll_now();
+	ck_assert_int_eq(listener.calls, 4);
+	ck_assert_uint_eq(reactor.stats.registrations, 2);
+	close(ends[1]);
+}
+END_TEST
+
+START_TEST(LEVEL_rests_when_nobody_cares_and_spins_at_most_once)
+{
+	struct listener listener;
+	struct weft__slot *slot;
+	int ends[2];
+
+	make_pipe(ends);
+	slot = open_slot(ends[0], WEFT__LEVEL, &listener);
+	listener.useful = false;
+	ck_assert_ok(weft__slot_want(&reactor, slot, WEFT_READABLE));
+	put_byte(ends[1]);
+	for (int i = 0; i < 10; i++)
+		poll_now();
+	ck_assert_int_eq(listener.calls, 1);
+	ck_assert_uint_eq(reactor.stats.spins, 1);
+	ck_assert_ok(weft__slot_want(&reactor, slot, WEFT_READABLE));
+	poll_now();
+	ck_assert_int_eq(listener.calls, 2);
+	close(ends[1]);
+}
+END_TEST
+
+START_TEST(ONCE_reports_once_and_then_not_even_a_hang_up)
+{
+	struct weft__slot *slot;
+	struct once once;
+	int ends[2];
+
+	make_pipe(ends);
+	slot = weft__slot_open(&reactor, ends[0], WEFT__ONCE);
+	wait_once(slot, &once, WEFT_READABLE);
+	put_byte(ends[1]);
+	poll_now();
+	ck_assert_int_eq(once.calls, 1);
+	put_byte(ends[1]);
+	close(ends[1]);
+	for (int i = 0; i < 10; i++)
+		poll_now();
+	ck_assert_int_eq(once.calls, 1);
+	ck_assert_uint_eq(reactor.stats.events, 1);
+	ck_assert_uint_eq(reactor.stats.spins, 0);
+	weft__slot_close(&reactor, slot);
+	close(ends[0]);
+}
+END_TEST
+
+START_TEST(ONCE_those_who_wait_for_something_else_still_do)
+{
+	struct once reader, writer, second;
+	struct weft__slot *slot;
+	char full[4096] = { 0 };
+	int ends[2];
+
+	/* The writing end of a full pipe: neither, until one byte page is free. */
+	make_pipe(ends);
+	while (write(ends[1], full, sizeof full) > 0)
+		;
+	slot = weft__slot_open(&reactor, ends[1], WEFT__ONCE);
+	wait_once(slot, &writer, WEFT_WRITABLE);
+	wait_once(slot, &reader, WEFT_READABLE);
+	wait_once(slot, &second, WEFT_WRITABLE);
+	poll_now();
+	ck_assert_int_eq(writer.calls + reader.calls + second.calls, 0);
+	ck_assert_int_eq(read(ends[0], full, sizeof full), sizeof full);
+	poll_now();
+	ck_assert_int_eq(writer.events, WEFT_WRITABLE);
+	ck_assert_int_eq(second.events, WEFT_WRITABLE);
+	ck_assert_int_eq(reader.calls, 0);
+	close(ends[0]);                 /* an error: counts as readable */
+	poll_now();
+	ck_assert_int_eq(reader.calls, 1);
+	ck_assert_int_eq(reader.events & WEFT_READABLE, WEFT_READABLE);
+	ck_assert_int_eq(writer.calls, 1);
+	weft__slot_close(&reactor, slot);
+	close(ends[1]);
+}
+END_TEST
+
+START_TEST(a_waiter_that_was_removed_is_not_told)
+{
+	struct once waiters[5];
+	struct weft__slot *slot;
+	int ends[2];
+
+	make_pipe(ends);
+	slot = weft__slot_open(&reactor, ends[0], WEFT__ONCE);
+	for (int i = 0; i < 5; i++)
+		wait_once(slot, &waiters[i], WEFT_READABLE);
+	weft__slot_remove(slot, &waiters[0].waiter);
+	weft__slot_remove(slot, &waiters[2].waiter);
+	weft__slot_remove(slot, &waiters[4].waiter);
+	put_byte(ends[1]);
+	poll_now();
+	for (int i = 0; i < 5; i++)
+		ck_assert_int_eq(waiters[i].calls, i % 2);
+	ck_assert_ptr_null(slot->waiters);
+	weft__slot_close(&reactor, slot);
+	close(ends[0]);
+	close(ends[1]);
+}
+END_TEST
+
+START_TEST(a_regular_file_is_always_ready)
+{
+	struct weft__slot *slot;
+	struct once once;
+	int fd = open("/", O_RDONLY);
+
+	slot = weft__slot_open(&reactor, fd, WEFT__ONCE);
+	wait_once(slot, &once, WEFT_READABLE);
+	if (slot->mode == WEFT__ALWAYS) {
+		ck_assert(edges);
+		weft__slot_remove(slot, &once.waiter);
+	} else {
+		poll_now();
+		ck_assert_int_eq(once.events, WEFT_READABLE);
+	}
+	weft__slot_close(&reactor, slot);
+	close(fd);
+}
+END_TEST
+
+START_TEST(a_rest_takes_a_slot_out_until_the_next_want)
+{
+	struct listener listener;
+	struct weft__slot *slot;
+	int ends[2];
+
+	make_pipe(ends);
+	slot = open_slot(ends[0], WEFT__EDGE, &listener);
+	ck_assert_ok(weft__slot_want(&reactor, slot, WEFT_READABLE));
+	weft__slot_rest(&reactor, slot);
+	weft__slot_rest(&reactor, slot);
+	put_byte(ends[1]);
+	close(ends[1]);
+	poll_now();
+	ck_assert_int_eq(listener.calls, 0);
+	ck_assert_ok(weft__slot_want(&reactor, slot, WEFT_READABLE));
+	poll_now();
+	ck_assert_int_eq(listener.calls, 1);
+}
+END_TEST
+
+static Suite *
+make_suite(const char *backend)
+{
+	Suite *suite = suite_create("modes");
+	TCase *tc = test_case_unclean(suite, "modes");
+
+	(void)backend;
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_test(tc, EDGE_reports_each_arrival_once);
+	tcase_add_test(tc, EDGE_data_and_the_end_come_together);
+	tcase_add_test(tc, EDGE_a_hang_up_that_nobody_asks_about_is_told_once);
+	tcase_add_test(tc, LEVEL_reports_as_long_as_it_is_so);
+	tcase_add_test(tc, LEVEL_rests_when_nobody_cares_and_spins_at_most_once);
+	tcase_add_test(tc, ONCE_reports_once_and_then_not_even_a_hang_up);
+	tcase_add_test(tc, ONCE_those_who_wait_for_something_else_still_do);
+	tcase_add_test(tc, a_waiter_that_was_removed_is_not_told);
+	tcase_add_test(tc, a_regular_file_is_always_ready);
+	tcase_add_test(tc, a_rest_takes_a_slot_out_until_the_next_want);
+	return suite;
+}
+
+int
+main(void)
+{
+	return weft_test_main(make_suite);
+}
