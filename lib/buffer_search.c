@@ -70,6 +70,7 @@ weft_buffer_get_line(struct weft_buffer *b, const char **line, int flags)
 	const void *data;
 	ssize_t n;
 
+	weft__buffer_check(b);
 	if ((flags & ~WEFT_KEEP_TERMINATOR) != 0)
 		return weft__buffer_refuse(EINVAL);
 	if ((n = weft_buffer_get_until(b, '\n', &data)) < 0)

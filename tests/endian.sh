@@ -23,11 +23,11 @@ $ENDIAN_CC -static "$temporary/x.c" -o "$temporary/x" 2>/dev/null && $qemu "$tem
 	{ echo "SKIP: $ENDIAN_CC makes nothing that $qemu runs"; exit 77; }
 
 status=0
-for test in buffer buffer_io buffer_num buffer_search buffer_view; do
+for test in buffer buffer_grow buffer_io buffer_iov buffer_num buffer_search buffer_view; do
 	wrap=
 	case $test in
+	buffer_grow) wrap=-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc ;;
 	buffer_io) wrap=-Wl,--wrap=poll,--wrap=readv,--wrap=writev,--wrap=recvmsg,--wrap=sendmsg ;;
-	buffer_view) wrap=-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc ;;
 	esac
 	$ENDIAN_CC -std=c11 -O2 -g -static -pthread -Wall -Wextra $wrap \
 		-I"$temporary" -I"$srcdir/include" -I"$srcdir" \
