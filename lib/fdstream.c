@@ -48,7 +48,8 @@ notify(void *arg, int events)
 
 	if (events < 0)
 		lose(f);
-	return weft__stream_notify(&f->stream, events);
+	/* An edge is reported once: there is nothing to spin on. */
+	return weft__stream_notify(&f->stream, events) || weft__fd_edges(f->stream.loop);
 }
 
 /* Of two descriptors each speaks for its direction only; but that the reader

@@ -149,6 +149,11 @@ try_class(struct weft_stream *s, void *dst, size_t n)
 	got = s->class->read(s, dst, n);
 	if (got > 0)
 		return got;
+	if (got == 0 && s->write_error == ECONNRESET) {
+		/* A write was told of the reset, which the kernel tells once. */
+		weft__stream_break_read(s, ECONNRESET, "read");
+		return weft__fail(ECONNRESET);
+	}
 	if (got == 0)
 		s->eof = true;
 	else if (errno == EAGAIN)

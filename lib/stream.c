@@ -59,7 +59,7 @@ weft__stream_go_out(struct weft_stream *s)
 int
 weft__stream_enter(struct weft_stream *s, struct weft__side *side, int64_t deadline)
 {
-	int error = weft__check(s->loop);
+	int saved = errno, error = weft__check(s->loop);
 
 	if (error == 0 && s->closed)
 		error = EBADF;
@@ -76,6 +76,11 @@ weft__stream_enter(struct weft_stream *s, struct weft__side *side, int64_t deadl
 		}
 	}
 	side->inside = weft__running(s->loop);
+	side->errno_before = saved;
+	if (s->closed) {                /* since we were woken */
+		weft__stream_leave(s, side);
+		return EBADF;
+	}
 	return 0;
 }
 
@@ -228,20 +233,17 @@ weft_stream_shutdown(struct weft_stream *s, int64_t deadline)
 	if (error != 0)
 		return weft__fail(error);
 	result = shut(s, deadline);
+	if (result == 0)
+		errno = s->writing.errno_before;
 	weft__stream_leave(s, &s->writing);
 	return result;
 }
 
 /* From here on nobody gets in, and everybody inside is on the way out. */
 static void
-end(struct weft_stream *s, bool reset)
+turn_out(struct weft_stream *s)
 {
-	s->closed = s->ended = true;
-	weft__stream_drop_queue(s);
-	weft__input_drop(s);
-	weft__loop_undefer(s->loop, &s->flush);
-	if (s->class->close != NULL)
-		s->class->close(s, reset);
+	s->closed = true;
 	if (s->reader != NULL)
 		weft__wake(s->reader, EBADF);
 	weft__queue_wake_all(&s->reading.turns, EBADF);
@@ -249,14 +251,26 @@ end(struct weft_stream *s, bool reset)
 	weft__queue_wake_all(&s->writers, EBADF);
 }
 
+static void
+end(struct weft_stream *s, bool reset)
+{
+	s->ended = true;
+	weft__stream_drop_queue(s);
+	weft__input_drop(s);
+	weft__loop_undefer(s->loop, &s->flush);
+	if (s->class->close != NULL)
+		s->class->close(s, reset);
+	turn_out(s);
+}
+
 int
 weft_stream_close(struct weft_stream *s, int64_t deadline)
 {
-	int error = 0;
+	int saved = errno, error = 0;
 
 	if (s->closed)
 		return 0;
-	s->closed = true;
+	turn_out(s);
 	s->users++;
 	if (weft__stream_flush(s, deadline) < 0)
 		error = errno;
@@ -265,7 +279,8 @@ weft_stream_close(struct weft_stream *s, int64_t deadline)
 	if (!s->ended)          /* aborted or freed meanwhile */
 		end(s, false);
 	weft__stream_go_out(s);
-	return error == 0 ? 0 : weft__fail(error);
+	errno = error == 0 ? saved : error;
+	return error == 0 ? 0 : -1;
 }
 
 void

@@ -47,6 +47,7 @@ struct weft__side {
 	struct weft__queue turns;       /* callers that wait for theirs */
 	const struct weft_fiber *inside;        /* NULL: nobody */
 	bool missing;                   /* the stream has not got this one */
+	int errno_before;               /* his, for when he succeeds */
 };
 
 struct weft_stream {

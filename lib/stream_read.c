@@ -19,10 +19,14 @@
 ssize_t
 weft__read_leave(struct weft_stream *s, ssize_t got)
 {
-	struct weft_loop *loop = s->loop;
-
-	weft__stream_leave(s, &s->reading);     /* s may be gone */
-	weft__charge(loop, got > 0 ? (size_t)got : 0);
+	if (got >= 0)
+		errno = s->reading.errno_before;
+	/* Others run while the next reader still waits for his turn: he must
+	 * not move what this one has borrowed. */
+	weft__charge(s->loop, got > 0 ? (size_t)got : 0);
+	if (got > 0 && s->ended)
+		got = weft__fail(EBADF);
+	weft__stream_leave(s, &s->reading);
 	return got;
 }
 

@@ -122,29 +122,45 @@ weft__stream_flush_task(struct weft__task *task)
 
 /* --- waiting for it */
 
-/* Until at most `level` bytes are queued, or the stream breaks. An errno. */
-static int
-wait_for_level(struct weft_stream *s, size_t level, int64_t deadline)
+static void
+try_queue(struct weft_stream *s)
 {
+	s->ready |= WEFT_WRITABLE;      /* whatever we believe */
+	weft__stream_send_queue(s);
+}
+
+/* Until at most *level bytes are queued, or the stream breaks, or is closed by
+ * somebody else. An errno. *level may change meanwhile. */
+static int
+wait_for_level(struct weft_stream *s, const size_t *level, int64_t deadline)
+{
+	bool closing = s->closed;
 	int error = 0;
 
-	if (s->flush.queued || (deadline == WEFT_NOWAIT && weft_stream_queued(s) > level)) {
-		s->ready |= WEFT_WRITABLE;
-		weft__stream_send_queue(s);
-	}
-	while (error == 0 && s->write_error == 0 && weft_stream_queued(s) > level)
+	if (s->flush.queued || (deadline == WEFT_NOWAIT && weft_stream_queued(s) > *level))
+		try_queue(s);
+	while (error == 0 && s->write_error == 0 && weft_stream_queued(s) > *level) {
 		error = weft__stream_wait_output(s, deadline);
+		if (s->ended || s->closed != closing)
+			return EBADF;
+		if (error == ETIMEDOUT) {       /* it still gets its one try */
+			try_queue(s);
+			if (weft_stream_queued(s) <= *level)
+				error = 0;
+		}
+	}
 	return s->write_error != 0 ? s->write_error : error;
 }
 
 int
 weft__stream_flush(struct weft_stream *s, int64_t deadline)
 {
+	static const size_t nothing = 0;
 	int error;
 
 	if (weft_stream_queued(s) == 0 && s->write_error == 0 && s->class->flush == NULL)
 		return 0;
-	error = wait_for_level(s, 0, deadline);
+	error = wait_for_level(s, &nothing, deadline);
 	if (error == 0 && s->class->flush != NULL && s->class->flush(s, deadline) < 0)
 		error = errno;
 	return error == 0 ? 0 : weft__fail(error);
@@ -153,7 +169,7 @@ weft__stream_flush(struct weft_stream *s, int64_t deadline)
 static int
 public_wait(struct weft_stream *s, bool all, int64_t deadline)
 {
-	int error = weft__check(s->loop);
+	int saved = errno, error = weft__check(s->loop);
 
 	if (error == 0 && s->closed)
 		error = EBADF;
@@ -163,9 +179,10 @@ public_wait(struct weft_stream *s, bool all, int64_t deadline)
 	if (all)
 		error = weft__stream_flush(s, deadline) < 0 ? errno : 0;
 	else
-		error = wait_for_level(s, s->low, deadline);
+		error = wait_for_level(s, &s->low, deadline);
 	weft__stream_go_out(s);
-	return error == 0 ? 0 : weft__fail(error);
+	errno = error == 0 ? saved : error;
+	return error == 0 ? 0 : -1;
 }
 
 int
@@ -289,12 +306,13 @@ enqueue_what_fits(struct weft_stream *s, struct rest *rest)
 static int
 send_all(struct weft_stream *s, struct rest *rest, int64_t deadline)
 {
+	bool late = false;
 	int error = 0;
 
 	if (deadline == WEFT_NOWAIT)
 		s->ready |= WEFT_WRITABLE;
 	while (rest->length > 0) {
-		if (s->ended)
+		if (s->closed)
 			return EBADF;
 		if (s->write_error != 0)
 			return s->write_error;
@@ -305,7 +323,12 @@ send_all(struct weft_stream *s, struct rest *rest, int64_t deadline)
 			return error;
 		if (weft_stream_queued(s) + rest->length <= s->high)
 			return enqueue_what_fits(s, rest);
-		error = weft__stream_wait_output(s, deadline);
+		error = late ? ETIMEDOUT : weft__stream_wait_output(s, deadline);
+		if (error == ETIMEDOUT && !late) {
+			late = true;            /* it still gets its one try */
+			s->ready |= WEFT_WRITABLE;
+			continue;
+		}
 		if (error == ETIMEDOUT || error == EAGAIN || error == ECANCELED)
 			enqueue_what_fits(s, rest);
 		if (error != 0)
@@ -337,7 +360,7 @@ write_rest(struct weft_stream *s, struct rest *rest, int64_t deadline)
 	if (s->shut)
 		return EPIPE;
 	if (weft_stream_queued(s) > s->high) {
-		error = wait_for_level(s, s->low, deadline);
+		error = wait_for_level(s, &s->low, deadline);
 		if (error != 0)
 			return error;
 	}
@@ -366,6 +389,8 @@ weft_stream_writev(struct weft_stream *s, const struct iovec *iov, int count,
 		return weft__fail(error);
 	step(&rest, 0);                 /* over empty vectors in front */
 	error = write_rest(s, &rest, deadline);
+	if (error == 0 || rest.length < length)
+		errno = s->writing.errno_before;
 	weft__stream_leave(s, &s->writing);
 	weft__charge(loop, length - rest.length);
 	if (error == 0 || rest.length < length)
