@@ -9,7 +9,7 @@
  * deadline or an enclosing one has passed, with EDEADLK when nothing is left
  * that could wake it, and with ECHILD in a forked child.
  *
- * Pages: weft_fiber(3), weft_fd_wait(3), weft_deadline(3), weft_now(3).
+ * Pages: weft_fiber(3), weft_yield(3), weft_deadline(3), weft_fd_wait(3).
  */
 #ifndef WEFT_FIBER_H
 #define WEFT_FIBER_H

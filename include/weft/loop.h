@@ -2,7 +2,7 @@
 /*
  * weft/loop.h - the loop under the fibers of a thread, seen from outside.
  *
- * Page: weft_loop(3).
+ * Pages: weft_loop(3), weft_loop_fd(3).
  */
 #ifndef WEFT_LOOP_H
 #define WEFT_LOOP_H

@@ -78,7 +78,7 @@ WEFT_API int weft_stream_shutdown(struct weft_stream *, int64_t deadline);
 WEFT_API bool weft_stream_can_shutdown(const struct weft_stream *);
 /* Flushes until the deadline, closes, and wakes every waiter with EBADF. Closed
  * it is, also on failure: ETIMEDOUT and the like if bytes had to be dropped, or
- * a write error that nobody has had yet. Again: 0. */
+ * the error that broke writing. Again: 0. */
 WEFT_API int weft_stream_close(struct weft_stream *, int64_t deadline);
 /* Drops what is queued and resets the connection. */
 WEFT_API void weft_stream_abort(struct weft_stream *);
@@ -91,7 +91,7 @@ WEFT_API void weft_stream_free(struct weft_stream *);
 WEFT_API bool weft_stream_readable(const struct weft_stream *);
 WEFT_API bool weft_stream_writable(const struct weft_stream *);
 WEFT_API bool weft_stream_closed(const struct weft_stream *);
-/* Whether the next read would return 0. */
+/* Whether the next read would return 0, as far as a read has found out. */
 WEFT_API bool weft_stream_at_eof(const struct weft_stream *);
 /* The errno that broke the stream, or 0. */
 WEFT_API int weft_stream_error(const struct weft_stream *);
