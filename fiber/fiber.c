@@ -229,7 +229,8 @@ weft_join(struct weft_fiber *fiber, int *result, int64_t deadline)
 		return fail(error);
 	if (fiber->state != WEFT__DONE) {
 		fiber->joiner = loop->current;
-		error = weft__park(loop, deadline, WEFT__INTERNAL);
+		loop->current->subject = fiber->id;
+		error = weft__park(loop, deadline, WEFT__FOR_FIBER);
 		fiber->joiner = NULL;
 		if (fiber->state != WEFT__DONE)
 			return fail(error);
@@ -344,7 +345,7 @@ weft_sleep(int64_t deadline)
 		return -1;
 	error = weft__check(loop);
 	if (error == 0)
-		error = weft__park(loop, deadline, WEFT__INTERNAL);
+		error = weft__park(loop, deadline, WEFT__FOR_TIME);
 	if (error == ETIMEDOUT && deadline > 0 && loop->current->deadline >= deadline)
 		error = 0;
 	return error == 0 ? 0 : fail(error);
@@ -363,7 +364,7 @@ weft_park(int64_t deadline)
 	error = weft__check(loop);
 	if (error == 0 && !self->permit) {
 		self->parking = true;
-		error = weft__park(loop, deadline, WEFT__INTERNAL);
+		error = weft__park(loop, deadline, WEFT__FOR_PERMIT);
 		self->parking = false;
 	}
 	if (error != 0)

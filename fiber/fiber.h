@@ -50,7 +50,7 @@ struct weft_fiber {
 	int wake_error;                 /* what the park returns */
 	int detail;                     /* weft__detail */
 	uint8_t state;
-	uint8_t waiting;                /* enum weft__waiting, while parked */
+	uint8_t waiting;                /* enum weft__waiting and what for, while parked */
 	bool canceled;
 	bool detached;
 	bool permit;
@@ -70,6 +70,8 @@ struct weft_fiber {
 	struct weft__stack *stack;      /* NULL: the thread's own */
 	uint64_t id;
 	uint64_t parked_at;             /* switch number, to find the oldest */
+	int64_t parked_since;           /* ns, by the loop's last look at the clock */
+	uint64_t subject;               /* which descriptor, fiber ...: WEFT__FOR_ */
 	char name[WEFT__NAME_SIZE];
 };
 
@@ -85,6 +87,7 @@ struct weft_loop {
 	unsigned timed;                 /* parked with a deadline */
 	unsigned blocks;                /* fiber blocks ever made, main included */
 	int64_t polled_at;              /* ns; when the budget was last set */
+	bool was_busy;                  /* and somebody was ready then */
 	unsigned span;                  /* the budget that was set */
 	unsigned long epoch;            /* forks before it was made */
 	bool addressable;               /* its handle is out */

@@ -96,6 +96,7 @@ make_loop(void)
 	loop->budget = loop->span = WEFT__SWITCHES_PER_POLL;
 	loop->credit = WEFT__CREDIT;
 	loop->epoch = forks;
+	loop->polled_at = weft__clock_ns();
 	loop->timers.fire = weft__timer_fired;
 	loop->stats.fibers = 1;
 	if (weft__timers_reserve(&loop->timers, 1) < 0)

@@ -223,11 +223,12 @@ weft__offload(struct weft_loop *loop, struct weft__job *job, int64_t deadline)
 		job->free(job);
 		return error;
 	}
-	error = weft__park(loop, deadline, WEFT__EXTERNAL);
+	error = weft__park(loop, deadline, WEFT__EXTERNAL | WEFT__FOR_JOB);
 	if (!job->delivered && abandon(job))
 		return error;
 	while (!job->delivered)
-		weft__park(loop, WEFT_NEVER, WEFT__EXTERNAL | WEFT__STUBBORN);
+		weft__park(loop, WEFT_NEVER,
+		    WEFT__EXTERNAL | WEFT__STUBBORN | WEFT__FOR_JOB);
 	return 0;
 }
 

@@ -43,6 +43,12 @@ weft__running(const struct weft_loop *loop)
 	return loop->current;
 }
 
+void
+weft__subject(struct weft_loop *loop, uint64_t subject)
+{
+	loop->current->subject = subject;
+}
+
 int *
 weft__detail(struct weft_loop *loop)
 {
@@ -111,13 +117,12 @@ budget(struct weft_loop *loop, bool busy)
 	int64_t now, spent, fit;
 
 	loop->span = loop->span ? loop->span : 1;
-	if (!busy) {
-		loop->polled_at = 0;
-		return loop->span = WEFT__SWITCHES_PER_POLL;
-	}
 	now = weft__clock_ns();
-	spent = loop->polled_at != 0 ? now - loop->polled_at : 0;
+	spent = loop->was_busy ? now - loop->polled_at : 0;
 	loop->polled_at = now;
+	loop->was_busy = busy;
+	if (!busy)
+		return loop->span = WEFT__SWITCHES_PER_POLL;
 	fit = spent > 0 ? loop->span * (int64_t)WEFT__POLL_INTERVAL_NS / spent :
 	    WEFT__SWITCHES_PER_POLL;
 	if (fit > WEFT__SWITCHES_PER_POLL)
@@ -165,6 +170,7 @@ weft__sched_step(struct weft_loop *loop)
 
 	prepare_turn(loop);
 	weft__reactor_poll(&loop->reactor, 0);
+	loop->polled_at = weft__clock_ns();
 	pending |= loop->head != NULL;
 	weft__sched_yield(loop);        /* behind all that are ready now */
 	return pending;
@@ -273,6 +279,7 @@ weft__park(struct weft_loop *loop, int64_t deadline, unsigned waiting)
 		loop->external++;
 	self->waiting = (uint8_t)waiting;
 	self->parked_at = loop->stats.switches;
+	self->parked_since = loop->polled_at;
 	self->state = WEFT__PARKED;
 	loop->stats.parked++;
 	run_next(loop);

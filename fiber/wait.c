@@ -103,7 +103,9 @@ park(struct weft_loop *loop, struct weft__slot *slot, int events, int *ready,
 		return 0;
 	}
 	weft__slot_add(slot, &parked.waiter, events);
-	error = weft__park(loop, deadline, WEFT__EXTERNAL);
+	loop->current->subject = (uint64_t)slot->fd;
+	error = weft__park(loop, deadline, WEFT__EXTERNAL |
+	    (events & WEFT_READABLE ? WEFT__FOR_INPUT : WEFT__FOR_OUTPUT));
 	if (parked.events < 0)
 		weft__slot_remove(slot, &parked.waiter);
 	else
@@ -133,7 +135,7 @@ weft__fd_close(struct weft_loop *loop, int fd)
 int
 weft__fd_wait_for_close(struct weft_loop *loop, int64_t deadline)
 {
-	return weft__queue_wait(loop, &loop->closings, deadline, WEFT__INTERNAL);
+	return weft__queue_wait(loop, &loop->closings, deadline, WEFT__FOR_CLOSE);
 }
 
 /* --- for programs */

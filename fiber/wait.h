@@ -58,12 +58,33 @@ void weft__charge(struct weft_loop *, size_t bytes);
 enum weft__waiting {
 	WEFT__INTERNAL = 0,     /* only another fiber can wake it */
 	WEFT__EXTERNAL = 1,     /* the kernel or another thread can */
-	WEFT__STUBBORN = 2      /* neither cancel nor enclosing deadlines do */
+	WEFT__STUBBORN = 2,     /* neither cancel nor enclosing deadlines do */
+	WEFT__FOR = 4           /* what for: one of these, for weft_dump alone */
+};
+enum {
+	WEFT__FOR_TIME = 1 * WEFT__FOR, WEFT__FOR_PERMIT = 2 * WEFT__FOR,
+	WEFT__FOR_FIBER = 3 * WEFT__FOR,        /* subject: its id */
+	WEFT__FOR_INPUT = 4 * WEFT__FOR,        /* a descriptor */
+	WEFT__FOR_OUTPUT = 5 * WEFT__FOR,       /* a descriptor */
+	WEFT__FOR_CLOSE = 6 * WEFT__FOR, WEFT__FOR_POLL = 7 * WEFT__FOR,
+	WEFT__FOR_SCOPE = 8 * WEFT__FOR,        /* members left */
+	WEFT__FOR_JOB = 9 * WEFT__FOR,
+	WEFT__FOR_SIGNAL = 10 * WEFT__FOR,      /* the lowest of the set */
+	WEFT__FOR_CHILD = 11 * WEFT__FOR,       /* its pid */
+	WEFT__FOR_MUTEX = 12 * WEFT__FOR, WEFT__FOR_COND = 13 * WEFT__FOR,
+	WEFT__FOR_RWLOCK = 14 * WEFT__FOR, WEFT__FOR_SEMAPHORE = 15 * WEFT__FOR,
+	WEFT__FOR_EVENT = 16 * WEFT__FOR, WEFT__FOR_WAITGROUP = 17 * WEFT__FOR,
+	WEFT__FOR_BARRIER = 18 * WEFT__FOR, WEFT__FOR_SEND = 19 * WEFT__FOR,
+	WEFT__FOR_RECEIVE = 20 * WEFT__FOR, WEFT__FOR_SELECT = 21 * WEFT__FOR,
+	WEFT__FOR_TURN = 22 * WEFT__FOR,        /* another fiber is in the stream */
+	WEFT__FOR_SERVER = 23 * WEFT__FOR
 };
 int weft__park(struct weft_loop *, int64_t deadline, unsigned waiting);
 /* Ends the park of a fiber of this thread; nothing if it is not parked. */
 void weft__wake(struct weft_fiber *, int error);
 struct weft_fiber *weft__running(const struct weft_loop *);
+/* Which one it is going to wait for: set before the park, if at all. */
+void weft__subject(struct weft_loop *, uint64_t);
 /* A second errno of the running fiber, for lib/. */
 int *weft__detail(struct weft_loop *);
 /* Whether a fiber was lost by a fork, with whatever it held. */
