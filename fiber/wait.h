@@ -90,17 +90,20 @@ int *weft__detail(struct weft_loop *);
 /* Whether a fiber was lost by a fork, with whatever it held. */
 bool weft__gone(const struct weft_fiber *);
 
-/* A FIFO of parked fibers; all zero is empty. A fiber's node lies in the frame
- * of its wait; one that is no longer parked is passed over. */
-struct weft__node {
-	struct weft__node *next, *previous;
-	struct weft_fiber *fiber;       /* NULL: taken off */
-};
+/* --- queue.c: fibers in the order in which they parked. The node of a fiber
+ * lies in the frame of its wait. Whoever chooses it has the fiber's word: it
+ * gets what it waited for, whatever else happens before it runs. One that has
+ * given up, but has not run yet to leave, is passed over. */
 
-struct weft__queue {
-	struct weft__node *first, *last;
-};
+void weft__queue_add(struct weft__queue *, struct weft__node *, struct weft_fiber *);
+/* Takes a node off that nobody has chosen or passed over. */
+void weft__queue_remove(struct weft__queue *, struct weft__node *);
+/* The first that still waits, which stays; NULL: none. */
+struct weft__node *weft__queue_first(struct weft__queue *);
+/* Takes it off and ends its park. */
+void weft__queue_choose(struct weft__queue *, struct weft__node *, int error);
 
+/* All of a wait in which nothing but the error is handed over. */
 int weft__queue_wait(struct weft_loop *, struct weft__queue *, int64_t deadline,
     unsigned waiting);
 /* The first; false if there is none. */

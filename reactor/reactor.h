@@ -47,12 +47,7 @@ struct weft__reactor;
  * of it. */
 typedef bool weft__notify(void *arg, int events);
 
-/* Somebody who is told once, by the same rules. */
-struct weft__waiter {
-	struct weft__waiter *next, *previous;   /* while it waits on a slot */
-	void (*ready)(struct weft__waiter *, int events);
-	int events;                             /* what it waits for */
-};
+/* A struct weft__waiter (weft/base.h) is told once, by the same rules. */
 
 struct weft__slot {
 	weft__notify *notify;           /* NULL: nobody */

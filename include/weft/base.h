@@ -39,4 +39,29 @@
 #define WEFT_READABLE 1
 #define WEFT_WRITABLE 2
 
+/* --- the library's own: what public structures are made of */
+
+struct weft_fiber;
+
+/* The place of a fiber in a queue. */
+struct weft__node {
+	struct weft__node *next, *previous;     /* while queued */
+	struct weft_fiber *fiber;
+	bool queued;
+	bool chosen;            /* taken off by the one who ends the wait */
+};
+
+/* Parked fibers, first come, first served; all zero is empty. */
+struct weft__queue {
+	struct weft__node *first, *last;
+};
+
+/* Somebody who is told once what has happened to a descriptor: the events, or
+ * minus an errno when it is lost. */
+struct weft__waiter {
+	struct weft__waiter *next, *previous;   /* while it waits */
+	void (*ready)(struct weft__waiter *, int events);
+	int events;                             /* what it waits for */
+};
+
 #endif
