@@ -265,6 +265,10 @@ weft__slot_probe(int fd, int events)
 	struct pollfd probe = { .fd = fd };
 	int ready = 0;
 
+	if (fd < 0) {           /* poll(2) would pass it over */
+		errno = EBADF;
+		return -1;
+	}
 	if (events & WEFT_READABLE)
 		probe.events |= POLLIN;
 	if (events & WEFT_WRITABLE)
