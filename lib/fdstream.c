@@ -68,16 +68,6 @@ notify_out(void *arg, int events)
 	return notify(arg, events);
 }
 
-static void
-keep_address(struct weft__address *to, const struct sockaddr *from, socklen_t length)
-{
-	if (length > sizeof to->u ||
-	    (from->sa_family != AF_INET && from->sa_family != AF_INET6))
-		return;                 /* asked for when it is wanted */
-	memcpy(&to->u, from, length);
-	to->length = length;
-}
-
 /* The slots of both descriptors, or of the one. */
 static int
 own(struct weft__fdstream *f, struct weft_loop *loop)
@@ -128,20 +118,6 @@ weft__fdstream_new(struct weft_loop *loop, const struct weft_stream_class *class
 	return &f->stream;
 }
 
-struct weft_stream *
-weft__socket_stream(struct weft_loop *loop, const struct weft_stream_class *class, int fd,
-    const struct sockaddr *peer, socklen_t length)
-{
-	int fds[2] = { fd, fd };
-	bool drains = class == &weft__tcp_class || WEFT__CUTS_ARE_TOLD;
-	struct weft_stream *s = weft__fdstream_new(loop, class, fds,
-	    drains ? WEFT__SHORT_IS_DRAINED : 0);
-
-	if (s != NULL && peer != NULL)
-		keep_address(&body(s)->address[WEFT__PEERS], peer, length);
-	return s;
-}
-
 /* --- transfers */
 
 static void
@@ -151,8 +127,8 @@ drained(struct weft__fdstream *f, int event)
 		f->stream.ready &= (uint8_t)~event;
 }
 
-static ssize_t
-got_some(struct weft__fdstream *f, ssize_t got, size_t n)
+ssize_t
+weft__fdstream_got(struct weft__fdstream *f, ssize_t got, size_t n)
 {
 	if (got > 0 && (size_t)got < n)
 		drained(f, WEFT_READABLE);
@@ -174,23 +150,7 @@ weft__fdstream_read(struct weft_stream *s, void *dst, size_t n)
 	do
 		got = read(f->fd[WEFT__IN], dst, n);
 	while (got < 0 && errno == EINTR);
-	return got_some(f, got, n);
-}
-
-/* A Unix socket cuts a read where descriptors or credentials travelled. They
- * are dropped here, as read(2) would drop them, but it is told. */
-ssize_t
-weft__fdstream_receive(struct weft_stream *s, void *dst, size_t n)
-{
-	struct weft__fdstream *f = body(s);
-	struct iovec iov = { dst, n < WEFT__TRANSFER_MAX ? n : WEFT__TRANSFER_MAX };
-	struct msghdr message = { .msg_iov = &iov, .msg_iovlen = 1 };
-	ssize_t got;
-
-	do
-		got = recvmsg(f->fd[WEFT__IN], &message, 0);
-	while (got < 0 && errno == EINTR);
-	return got_some(f, got, message.msg_flags & MSG_CTRUNC ? 0 : iov.iov_len);
+	return weft__fdstream_got(f, got, n);
 }
 
 static size_t
@@ -203,43 +163,14 @@ total(const struct iovec *iov, int count)
 	return n;
 }
 
-static ssize_t
-send_once(int fd, const struct iovec *iov, int count)
-{
-	struct msghdr message = { .msg_iov = (struct iovec *)(uintptr_t)iov };
-
-	if (count == 1)
-		return send(fd, iov->iov_base, iov->iov_len < WEFT__TRANSFER_MAX ?
-		    iov->iov_len : WEFT__TRANSFER_MAX, WEFT__NOSIGNAL);
-	message.msg_iovlen = (size_t)count;
-	return sendmsg(fd, &message, WEFT__NOSIGNAL);
-}
-
-static ssize_t
-sent_some(struct weft__fdstream *f, ssize_t sent, const struct iovec *iov, int count)
+ssize_t
+weft__fdstream_sent(struct weft__fdstream *f, ssize_t sent, const struct iovec *iov, int count)
 {
 	if (sent >= 0 && (size_t)sent < total(iov, count))
 		drained(f, WEFT_WRITABLE);
 	else if (sent < 0 && errno == EWOULDBLOCK)
 		errno = EAGAIN;
 	return sent;
-}
-
-ssize_t
-weft__fdstream_send(struct weft_stream *s, const struct iovec *iov, int count)
-{
-	struct weft__fdstream *f = body(s);
-	struct weft__sigpipe held;
-	ssize_t sent;
-
-	if (WEFT__SOCKETS_RAISE_SIGPIPE)
-		weft__sigpipe_hold(&held);
-	do
-		sent = send_once(f->fd[WEFT__OUT], iov, count);
-	while (sent < 0 && errno == EINTR);
-	if (WEFT__SOCKETS_RAISE_SIGPIPE)
-		weft__sigpipe_release(&held);
-	return sent_some(f, sent, iov, count);
 }
 
 /* What is no socket has no flag against SIGPIPE. */
@@ -255,7 +186,7 @@ weft__fdstream_write(struct weft_stream *s, const struct iovec *iov, int count)
 		sent = writev(f->fd[WEFT__OUT], iov, count);
 	while (sent < 0 && errno == EINTR);
 	weft__sigpipe_release(&held);
-	return sent_some(f, sent, iov, count);
+	return weft__fdstream_sent(f, sent, iov, count);
 }
 
 /* Asks for what one slot is to report. */
@@ -284,101 +215,6 @@ weft__fdstream_want(struct weft_stream *s, int events)
 	return events & WEFT_WRITABLE ? want(f, WEFT__OUT, WEFT_WRITABLE) : 0;
 }
 
-int
-weft__fdstream_shutdown(struct weft_stream *s)
-{
-	/* A peer that is gone already has seen the end. */
-	if (shutdown(body(s)->fd[WEFT__OUT], SHUT_WR) == 0 || errno == ENOTCONN)
-		return 0;
-	return -1;
-}
-
-/* --- names */
-
-static int
-ask(const struct weft__fdstream *f, int side, struct sockaddr *address, socklen_t *length)
-{
-	return side == WEFT__OURS ? getsockname(f->fd[WEFT__IN], address, length) :
-	    getpeername(f->fd[WEFT__IN], address, length);
-}
-
-static void
-make_name(struct weft__fdstream *f, int side)
-{
-	union weft__sockaddr address = { .any = { 0 } };
-	socklen_t length = sizeof address;
-	char name[WEFT__NAME_MAX];
-
-	if (f->name[side] != NULL)
-		return;
-	if (weft__fdstream_address(&f->stream, side, &address.any, &length) < 0)
-		return;
-	weft__address_format(&address.any, length, name);
-	f->name[side] = strdup(name);
-}
-
-const char *
-weft__fdstream_name(struct weft_stream *s, int side)
-{
-	int error = errno;
-
-	make_name(body(s), side);
-	errno = error;
-	return body(s)->name[side];
-}
-
-/* After close, from what was kept. */
-static int
-kept_address(struct weft__fdstream *f, int side, struct sockaddr *out, socklen_t *length)
-{
-	const struct weft__address *kept = &f->address[side];
-	struct sockaddr_un un;
-	socklen_t n = kept->length;
-	const void *from = &kept->u;
-
-	if (n == 0) {
-		if (f->name[side] == NULL)
-			return weft__fail(EBADF);
-		if (weft__address_unix(f->name[side], &un, &n) != 0)
-			n = sizeof un.sun_family;
-		un.sun_family = AF_UNIX;
-		from = &un;
-	}
-	memcpy(out, from, n < *length ? n : *length);
-	*length = n;
-	return 0;
-}
-
-int
-weft__fdstream_address(struct weft_stream *s, int side, struct sockaddr *out,
-    socklen_t *length)
-{
-	struct weft__fdstream *f = body(s);
-
-	if (f->address[side].length == 0 && f->slot[WEFT__IN] != NULL)
-		return ask(f, side, out, length);
-	return kept_address(f, side, out, length);
-}
-
-/* What is to be known after close. */
-static void
-keep_names(struct weft__fdstream *f)
-{
-	union weft__sockaddr address = { .any = { 0 } };
-	int side;
-
-	for (side = 0; side < 2; side++) {
-		socklen_t length = sizeof address;
-
-		if (f->address[side].length != 0 || f->name[side] != NULL ||
-		    ask(f, side, &address.any, &length) < 0)
-			continue;
-		keep_address(&f->address[side], &address.any, length);
-		if (f->address[side].length == 0)
-			make_name(f, side);
-	}
-}
-
 /* --- the end */
 
 void
@@ -402,16 +238,10 @@ weft__fdstream_close_side(struct weft__fdstream *f, int side)
 void
 weft__fdstream_close(struct weft_stream *s, bool reset)
 {
-	static const struct linger at_once = { .l_onoff = 1 };
 	struct weft__fdstream *f = body(s);
 	int error = errno;
 
-	if (s->class->address_of != NULL && f->slot[WEFT__IN] != NULL) {
-		keep_names(f);
-		if (reset)
-			setsockopt(f->fd[WEFT__IN], SOL_SOCKET, SO_LINGER, &at_once,
-			    sizeof at_once);
-	}
+	(void)reset;
 	weft__fdstream_close_side(f, WEFT__IN);
 	weft__fdstream_close_side(f, WEFT__OUT);
 	errno = error;
@@ -435,40 +265,46 @@ weft__fdstream_fd(const struct weft_stream *s)
 	return fd >= 0 ? fd : body(s)->fd[WEFT__OUT];
 }
 
-/* --- sockets that come from elsewhere */
-
-const struct weft_stream_class *
-weft__socket_class(int family)
+/* Whether the body is ours, and so the descriptors. */
+static bool
+is_fdstream(const struct weft_stream *s)
 {
-	switch (family) {
-	case AF_INET:
-	case AF_INET6:
-		return &weft__tcp_class;
-	case AF_UNIX:
-		return &weft__unix_class;
-	default:
-		return NULL;
-	}
+	return s->class->fd == weft__fdstream_fd;
 }
 
-struct weft_stream *
-weft_stream_from_socket(int fd)
+int
+weft_stream_write_fd(const struct weft_stream *s)
 {
-	struct weft_loop *loop = weft__loop();
-	union weft__sockaddr peer;
-	socklen_t length = sizeof peer, size = sizeof(int);
-	const struct weft_stream_class *class;
-	int type;
+	if (!is_fdstream(s))
+		return weft_stream_fd(s);
+	if (s->writing.missing)
+		return weft__fail(ENOTSUP);
+	return body(s)->fd[WEFT__OUT] >= 0 ? body(s)->fd[WEFT__OUT] : weft__fail(EBADF);
+}
 
-	if (loop == NULL)
-		return NULL;
-	if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) < 0 ||
-	    (type == SOCK_STREAM && getpeername(fd, &peer.any, &length) < 0))
-		return weft__make_failed("take", "socket", errno);
-	class = type == SOCK_STREAM ? weft__socket_class(peer.any.sa_family) : NULL;
-	if (class == NULL)
-		return weft__make_failed("take", "socket", EINVAL);
-	if (weft__compat_set_flags(fd) < 0)
-		return weft__make_failed("take", "socket", errno);
-	return weft__socket_stream(loop, class, fd, &peer.any, length);
+int
+weft_stream_detach(struct weft_stream *s)
+{
+	struct weft__fdstream *f = body(s);
+	int fd;
+
+	if (!is_fdstream(s))
+		return weft__fail(ENOTSUP);
+	if (s->closed)
+		return weft__fail(EBADF);
+	if (f->slot[WEFT__IN] != f->slot[WEFT__OUT] && f->slot[WEFT__IN] != NULL &&
+	    f->slot[WEFT__OUT] != NULL)
+		return weft__fail(ENOTSUP);
+	if (weft_stream_buffered(s) > 0 || weft_stream_queued(s) > 0)
+		return weft__fail(ENOTSUP);
+	fd = weft_stream_fd(s);
+	if (fd < 0)
+		return -1;
+	if (s->class->address_of != NULL)
+		weft__socket_keep_names(f);
+	weft__fd_disown(s->loop, f->slot[f->slot[WEFT__IN] != NULL ? WEFT__IN : WEFT__OUT]);
+	f->slot[WEFT__IN] = f->slot[WEFT__OUT] = NULL;
+	f->fd[WEFT__IN] = f->fd[WEFT__OUT] = -1;
+	weft_stream_abort(s);           /* there is nothing left to reset */
+	return fd;
 }

@@ -40,33 +40,43 @@ struct weft_stream *weft__socket_stream(struct weft_loop *, const struct weft_st
 /* By the address family of the socket. */
 const struct weft_stream_class *weft__socket_class(int family);
 
-/* For class tables. */
+/* --- fdstream.c, for class tables */
 ssize_t weft__fdstream_read(struct weft_stream *, void *, size_t);
-ssize_t weft__fdstream_receive(struct weft_stream *, void *, size_t);
-ssize_t weft__fdstream_send(struct weft_stream *, const struct iovec *, int);
 ssize_t weft__fdstream_write(struct weft_stream *, const struct iovec *, int);
 int  weft__fdstream_want(struct weft_stream *, int);
-int  weft__fdstream_shutdown(struct weft_stream *);
 void weft__fdstream_close(struct weft_stream *, bool);
 void weft__fdstream_free(struct weft_stream *);
 int  weft__fdstream_fd(const struct weft_stream *);
-const char *weft__fdstream_name(struct weft_stream *, int);
-int  weft__fdstream_address(struct weft_stream *, int, struct sockaddr *, socklen_t *);
+
+/* What a transfer of so much says about the next; its result. */
+ssize_t weft__fdstream_got(struct weft__fdstream *, ssize_t got, size_t asked);
+ssize_t weft__fdstream_sent(struct weft__fdstream *, ssize_t sent, const struct iovec *, int);
+
 /* Closes one direction's descriptor, or gives it up if it was lost. */
 void weft__fdstream_close_side(struct weft__fdstream *, int side);
+
+/* --- socket.c, likewise */
+ssize_t weft__socket_receive(struct weft_stream *, void *, size_t);
+ssize_t weft__socket_send(struct weft_stream *, const struct iovec *, int);
+int  weft__socket_shutdown(struct weft_stream *);
+void weft__socket_close(struct weft_stream *, bool);
+const char *weft__socket_name(struct weft_stream *, int);
+int  weft__socket_address(struct weft_stream *, int, struct sockaddr *, socklen_t *);
+/* What is to be known after close. */
+void weft__socket_keep_names(struct weft__fdstream *);
 
 #define WEFT__SOCKET_CLASS(name_, read_) { \
 	.size = sizeof(struct weft_stream_class), \
 	.name = name_, \
 	.read = read_, \
-	.writev = weft__fdstream_send, \
+	.writev = weft__socket_send, \
 	.want = weft__fdstream_want, \
-	.shutdown = weft__fdstream_shutdown, \
-	.close = weft__fdstream_close, \
+	.shutdown = weft__socket_shutdown, \
+	.close = weft__socket_close, \
 	.free = weft__fdstream_free, \
 	.fd = weft__fdstream_fd, \
-	.name_of = weft__fdstream_name, \
-	.address_of = weft__fdstream_address \
+	.name_of = weft__socket_name, \
+	.address_of = weft__socket_address \
 }
 
 #endif

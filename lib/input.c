@@ -31,6 +31,26 @@ weft__input_consume(struct weft_stream *s, size_t n)
 	s->input.position += n;
 }
 
+/* The program may be looking at the Buffer (weft_stream_input): it may get from
+ * it, and never put. */
+static void
+point(struct weft_stream *s, void *memory, size_t size, size_t unread)
+{
+	weft__buffer_init(&s->input, memory, size);
+	s->input.limit = unread;
+	s->input.read_only = true;
+}
+
+/* Whatever the program did to the limit, the bytes end where they did. */
+void
+weft__input_reclaim(struct weft_stream *s)
+{
+	s->input.limit = s->input_end;
+	if (s->input.position > s->input_end)
+		s->input.position = s->input_end;
+	s->input.mark = WEFT__NO_MARK;
+}
+
 static void *
 take_block(struct weft_loop *loop)
 {
@@ -63,8 +83,7 @@ weft__input_drop(struct weft_stream *s)
 {
 	if (s->input.bytes != NULL)
 		give_memory(s->loop, s->input.bytes, s->input.capacity);
-	weft__buffer_init(&s->input, NULL, 0);
-	s->input.limit = 0;
+	point(s, NULL, 0, 0);
 }
 
 void
@@ -86,8 +105,7 @@ resize(struct weft_stream *s, size_t size)
 	if (unread > 0)
 		memcpy(memory, weft__input_bytes(s), unread);
 	weft__input_drop(s);
-	weft__buffer_init(&s->input, memory, size);
-	s->input.limit = unread;
+	point(s, memory, size, unread);
 	return 0;
 }
 

@@ -34,7 +34,7 @@ weft__stream_init(struct weft_stream *s, const struct weft_stream_class *class,
 		.limit = WEFT__LIMIT, .low = WEFT__LOW_MARK, .high = WEFT__HIGH_MARK,
 		.flush.run = weft__stream_flush_task
 	};
-	weft__buffer_init(&s->input, NULL, 0);
+	weft__input_drop(s);
 }
 
 /* --- who is inside */
@@ -43,6 +43,7 @@ static void
 destroy(struct weft_stream *s)
 {
 	weft__input_drop(s);
+	weft_buffer_free(s->output);
 	if (s->server != NULL)
 		weft__server_let_go(s->server);
 	if (s->class->free != NULL)
@@ -81,12 +82,16 @@ weft__stream_enter(struct weft_stream *s, struct weft__side *side, int64_t deadl
 		weft__stream_leave(s, side);
 		return EBADF;
 	}
+	if (s->lent && side == &s->reading)
+		weft__input_reclaim(s);
 	return 0;
 }
 
 void
 weft__stream_leave(struct weft_stream *s, struct weft__side *side)
 {
+	if (side == &s->reading)
+		s->input_end = s->input.limit;
 	/* Whoever is woken gets in next: nobody else must slip in before. */
 	if (weft__queue_empty(&side->turns) || !weft__queue_wake(&side->turns, 0))
 		side->inside = NULL;

@@ -38,6 +38,7 @@ enum {
 	WEFT__PAUSE_MS = 50,            /* no descriptors left: doubles ... */
 	WEFT__PAUSE_MAX_MS = 1000,      /* ... up to this */
 	WEFT__LINGER_MS = 30000,        /* to flush when a handler has returned */
+	WEFT__OUTPUT = 4 << 10,         /* what weft_stream_output lends at least */
 	WEFT__MEMORY_ROOM = 64 << 10,   /* between the ends of a memory pair */
 	WEFT__TEXT_SIZE = 256
 };
@@ -66,6 +67,8 @@ struct weft_stream {
 	struct weft__side reading, writing;
 	struct weft_fiber *reader;      /* parked for input */
 	struct weft_buffer input;       /* position..limit is unread */
+	size_t input_end;               /* its limit, while the program has it */
+	bool lent;                      /* the program has looked at it */
 	size_t limit;                   /* longest record */
 	int read_error;                 /* sticky */
 
@@ -73,6 +76,8 @@ struct weft_stream {
 	struct weft__queue writers;     /* parked until output has moved */
 	struct weft__task flush;        /* at the end of the turn */
 	struct weft__bytes queue;       /* to be sent */
+	struct weft_buffer *output;     /* put, not committed; NULL: none */
+	bool committing;                /* it is being written just now */
 	size_t low, high;
 
 	struct weft_stream *above;      /* told of what this one is told; or NULL */
@@ -110,6 +115,8 @@ ssize_t weft__input_read(struct weft_stream *, void *dst, size_t n, int64_t dead
 /* Room for `size` bytes in all. ENOMEM. */
 int  weft__input_reserve(struct weft_stream *, size_t size);
 const unsigned char *weft__input_bytes(const struct weft_stream *);
+/* Before a read, if the Buffer is lent: undoes what was done to its limit. */
+void weft__input_reclaim(struct weft_stream *);
 void weft__input_consume(struct weft_stream *, size_t n);
 /* Puts n bytes behind what is there; room for them has been reserved. */
 void weft__input_append(struct weft_stream *, const void *, size_t n);

@@ -134,7 +134,9 @@ weft_stream_read_exactly(struct weft_stream *s, void *dst, size_t n, int64_t dea
 size_t
 weft_stream_buffered(const struct weft_stream *s)
 {
-	return weft__buffer_remaining(&s->input);
+	size_t end = s->lent ? s->input_end : s->input.limit;
+
+	return end > s->input.position ? end - s->input.position : 0;
 }
 
 int

@@ -7,10 +7,10 @@
  *                        |<-- the next search -->|
  *                        n - 1 bytes back: a delimiter may lie across
  *
- * No byte is searched twice but those n - 1, so a long record costs time in
- * proportion to its length however many segments it came in. Whether a record
- * is too long depends on its bytes alone: it is, as soon as no delimiter can
- * begin within the limit any more.
+ * For each delimiter no byte is searched twice but those n - 1, so a long record
+ * costs time in proportion to its length however many segments it came in.
+ * Whether a record is too long depends on its bytes alone: it is, as soon as no
+ * delimiter can begin within the limit any more.
  */
 #include "config.h"
 
@@ -20,47 +20,76 @@
 #include "lib/stream.h"
 
 struct record {
-	const unsigned char *delimiter;
-	size_t n;               /* of the delimiter */
+	const struct iovec *delimiters; /* none of them empty */
+	int count;
 	size_t scanned;         /* bytes in which none begins and ends */
 };
 
+/* A record that was found: its length, and how much of that is delimiter. */
+struct found {
+	size_t length, delimiter;
+};
+
 static const unsigned char *
-search(const unsigned char *bytes, size_t length, const struct record *r)
+search(const unsigned char *bytes, size_t length, const struct iovec *delimiter)
 {
-	return r->n == 1 ? memchr(bytes, r->delimiter[0], length) :
-	    memmem(bytes, length, r->delimiter, r->n);
+	if (length < delimiter->iov_len)
+		return NULL;
+	return delimiter->iov_len == 1 ?
+	    memchr(bytes, *(const unsigned char *)delimiter->iov_base, length) :
+	    memmem(bytes, length, delimiter->iov_base, delimiter->iov_len);
 }
 
-/* The length of the record, delimiter included; 0 if it is not all there. */
-static size_t
+/* The delimiter that ends first, and of those that end together the shortest.
+ * What has been found bounds where the next one is looked for. */
+static struct found
 find(struct weft_stream *s, struct record *r)
 {
-	const unsigned char *bytes = weft__input_bytes(s), *found;
-	size_t have = weft_stream_buffered(s);
-	size_t from = r->scanned < r->n ? 0 : r->scanned - r->n + 1;
+	const unsigned char *bytes = weft__input_bytes(s), *at;
+	size_t end = weft_stream_buffered(s);
+	struct found best = { 0, 0 };
+	int i;
 
-	if (have < r->n)
-		return 0;
-	found = search(bytes + from, have - from, r);
-	r->scanned = have;
-	return found == NULL ? 0 : (size_t)(found - bytes) + r->n;
+	for (i = 0; i < r->count; i++) {
+		size_t n = r->delimiters[i].iov_len;
+		size_t from = r->scanned < n ? 0 : r->scanned - n + 1;
+
+		at = from > end ? NULL : search(bytes + from, end - from, &r->delimiters[i]);
+		if (at == NULL)
+			continue;
+		end = (size_t)(at - bytes) + n;
+		if (end != best.length || n < best.delimiter)
+			best = (struct found){ end, n };
+	}
+	r->scanned = weft_stream_buffered(s);
+	return best;
 }
 
-/* Whether a delimiter can still begin within the limit: what has come past it
- * is the beginning of one. */
+/* Whether this delimiter can still begin within the limit: what has come past
+ * it is the beginning of one. */
+static bool
+can_begin(const struct weft_stream *s, const struct iovec *delimiter)
+{
+	const unsigned char *bytes = weft__input_bytes(s);
+	size_t have = weft_stream_buffered(s), n = delimiter->iov_len, at;
+
+	if (have - s->limit >= n)
+		return false;
+	for (at = have < n ? 0 : have - n + 1; at <= s->limit; at++)
+		if (memcmp(bytes + at, delimiter->iov_base, have - at) == 0)
+			return true;
+	return false;
+}
+
 static bool
 possible(const struct weft_stream *s, const struct record *r)
 {
-	const unsigned char *bytes = weft__input_bytes(s);
-	size_t have = weft_stream_buffered(s), at;
+	int i;
 
-	if (have <= s->limit)
+	if (weft_stream_buffered(s) <= s->limit)
 		return true;
-	if (have - s->limit >= r->n)
-		return false;
-	for (at = have < r->n ? 0 : have - r->n + 1; at <= s->limit; at++)
-		if (memcmp(bytes + at, r->delimiter, have - at) == 0)
+	for (i = 0; i < r->count; i++)
+		if (can_begin(s, &r->delimiters[i]))
 			return true;
 	return false;
 }
@@ -70,14 +99,14 @@ possible(const struct weft_stream *s, const struct record *r)
 static ssize_t
 complete(struct weft_stream *s, struct record *r, int64_t deadline)
 {
-	size_t length;
+	struct found found;
 	ssize_t got;
 
 	for (;;) {
-		length = find(s, r);
-		if (length > 0)
-			return length - r->n <= s->limit ? (ssize_t)length :
-			    weft__fail(EMSGSIZE);
+		found = find(s, r);
+		if (found.length > 0)
+			return found.length - found.delimiter <= s->limit ?
+			    (ssize_t)found.length : weft__fail(EMSGSIZE);
 		if (!possible(s, r))
 			return weft__fail(EMSGSIZE);
 		got = weft__input_read(s, NULL, 0, deadline);
@@ -99,21 +128,37 @@ deliver(struct weft_stream *s, ssize_t length, const void **data)
 }
 
 ssize_t
-weft_stream_read_until(struct weft_stream *s, const void *delimiter, size_t n,
+weft_stream_read_until_any(struct weft_stream *s, const struct iovec *delimiters, int count,
     const void **data, int64_t deadline)
 {
-	struct record r = { delimiter, n, 0 };
-	int error = n == 0 ? EINVAL : weft__stream_enter(s, &s->reading, deadline);
+	struct record r = { delimiters, count, 0 };
+	int error, i;
 
+	error = count <= 0 ? EINVAL : 0;
+	for (i = 0; i < count; i++)
+		if (delimiters[i].iov_len == 0)
+			error = EINVAL;
+	if (error == 0)
+		error = weft__stream_enter(s, &s->reading, deadline);
 	if (error != 0)
 		return weft__fail(error);
 	return weft__read_leave(s, deliver(s, complete(s, &r, deadline), data));
 }
 
 ssize_t
+weft_stream_read_until(struct weft_stream *s, const void *delimiter, size_t n,
+    const void **data, int64_t deadline)
+{
+	struct iovec one = { (void *)(uintptr_t)delimiter, n };
+
+	return weft_stream_read_until_any(s, &one, 1, data, deadline);
+}
+
+ssize_t
 weft_stream_read_line(struct weft_stream *s, const char **line, int64_t deadline)
 {
-	struct record r = { (const unsigned char *)"\n", 1, 0 };
+	static const struct iovec lf = { (void *)(uintptr_t)"\n", 1 };
+	struct record r = { &lf, 1, 0 };
 	int error = weft__stream_enter(s, &s->reading, deadline);
 	const void *data = NULL;
 	ssize_t length;

@@ -25,7 +25,7 @@
 #include "weft/unix.h"
 
 const struct weft_stream_class weft__unix_class =
-    WEFT__SOCKET_CLASS("unix", weft__fdstream_receive);
+    WEFT__SOCKET_CLASS("unix", weft__socket_receive);
 
 enum { FIRST_RETRY_MS = 1, LAST_RETRY_MS = 50 };
 

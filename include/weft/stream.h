@@ -21,8 +21,9 @@
 
 WEFT_BEGIN_DECLS
 
-struct weft_stream;
+struct weft_buffer;
 struct weft_server;
+struct weft_stream;
 
 /* --- reading */
 
@@ -32,10 +33,21 @@ WEFT_API ssize_t weft_stream_read(struct weft_stream *, void *dst, size_t n,
 /* n bytes; EPIPE: the stream ended inside them, the part is still readable. */
 WEFT_API ssize_t weft_stream_read_exactly(struct weft_stream *, void *dst, size_t n,
     int64_t deadline);
+/* What there is, at the Buffer's position, which moves. ENOBUFS: no room. */
+WEFT_API ssize_t weft_stream_read_buffer(struct weft_stream *, struct weft_buffer *dst,
+    int64_t deadline);
+/* All until the end of the stream; how much that was. On failure what has come
+ * stays in the Buffer. EMSGSIZE: there is more than fits, and it is still there. */
+WEFT_API ssize_t weft_stream_read_all(struct weft_stream *, struct weft_buffer *into,
+    int64_t deadline);
 /* Through the next delimiter of n bytes, which is counted; borrowed. EPIPE: the
  * stream ended before it. EMSGSIZE: more than the limit before it. */
 WEFT_API ssize_t weft_stream_read_until(struct weft_stream *, const void *delimiter,
     size_t n, const void **data, int64_t deadline);
+/* The same for the delimiter of several that ends first; of those that end
+ * together, for the shortest. EINVAL: none, or an empty one. */
+WEFT_API ssize_t weft_stream_read_until_any(struct weft_stream *,
+    const struct iovec *delimiters, int count, const void **data, int64_t deadline);
 /* Through the next LF; borrowed, not terminated. A last line without LF is
  * delivered as it is. EMSGSIZE: longer than the limit, nothing is lost. */
 WEFT_API ssize_t weft_stream_read_line(struct weft_stream *, const char **line,
@@ -43,6 +55,19 @@ WEFT_API ssize_t weft_stream_read_line(struct weft_stream *, const char **line,
 /* After EMSGSIZE: drops through the next LF. Can be repeated if it fails.
  * EPIPE: the stream ended first. */
 WEFT_API int weft_stream_skip_line(struct weft_stream *, int64_t deadline);
+/* A look at all that is there, at least `want` bytes; borrowed, not consumed.
+ * EPIPE: the stream ended with fewer. EMSGSIZE: want is above the limit. */
+WEFT_API ssize_t weft_stream_peek(struct weft_stream *, size_t want, const void **data,
+    int64_t deadline);
+/* Drops n of the bytes that are there. ERANGE: there are fewer, all stay. */
+WEFT_API int weft_stream_skip(struct weft_stream *, size_t n);
+/* Makes at least n bytes available in weft_stream_input; how many there are. As
+ * weft_stream_peek. */
+WEFT_API ssize_t weft_stream_fill(struct weft_stream *, size_t n, int64_t deadline);
+/* The Buffer that bytes arrive in: what is got from it is consumed. For getting
+ * only; borrowed until the stream is closed, its state until the next read.
+ * NULL: closed. */
+WEFT_API struct weft_buffer *weft_stream_input(struct weft_stream *);
 /* Bytes that have arrived and can be had without a system call. */
 WEFT_API size_t weft_stream_buffered(const struct weft_stream *);
 /* The longest record, delimiter not counted; 64 KiB by default. EINVAL: 0. */
@@ -58,6 +83,15 @@ WEFT_API ssize_t weft_stream_write(struct weft_stream *, const void *src, size_t
 /* EINVAL: count below 0, or lengths that do not fit ssize_t. */
 WEFT_API ssize_t weft_stream_writev(struct weft_stream *, const struct iovec *, int count,
     int64_t deadline);
+/* What remains in the Buffer; its position moves over what was accepted. */
+WEFT_API ssize_t weft_stream_write_buffer(struct weft_stream *, struct weft_buffer *src,
+    int64_t deadline);
+/* A Buffer with room to put n bytes; weft_stream_commit writes what was put. It
+ * is borrowed until then or close. NULL: ENOMEM, EBADF, ENOTSUP, or EBUSY while
+ * another fiber commits. */
+WEFT_API struct weft_buffer *weft_stream_output(struct weft_stream *, size_t n);
+/* Writes all that was put; what is not accepted stays for the next commit. */
+WEFT_API int weft_stream_commit(struct weft_stream *, int64_t deadline);
 WEFT_API ssize_t weft_stream_printf(struct weft_stream *, int64_t deadline,
     const char *format, ...) WEFT_FORMAT(3, 4);
 /* Accepted, but not yet with the kernel. 0: all is flushed. */
@@ -100,6 +134,12 @@ WEFT_API int weft_stream_error(const struct weft_stream *);
 WEFT_API const char *weft_stream_error_text(const struct weft_stream *);
 /* The descriptor, which stays the stream's; ENOTSUP, EBADF. */
 WEFT_API int weft_stream_fd(const struct weft_stream *);
+/* The one that is written to: another one only for a pipe. */
+WEFT_API int weft_stream_write_fd(const struct weft_stream *);
+/* Closes the stream, but gives its descriptor to the caller, still
+ * non-blocking. ENOTSUP: there are two, or none, or bytes are buffered or
+ * queued. */
+WEFT_API int weft_stream_detach(struct weft_stream *);
 /* "192.0.2.1:80", "[2001:db8::1]:80", a path, or ""; readable after close. */
 WEFT_API const char *weft_stream_sockname(struct weft_stream *);
 WEFT_API const char *weft_stream_peername(struct weft_stream *);
