@@ -282,6 +282,37 @@ unpark(void *arg)
 		weft__wake(fiber, 0);
 }
 
+/* On its way to a fiber of another thread; which may end meanwhile, and its
+ * block be another fiber's. */
+struct message {
+	struct weft__post post;
+	void (*fn)(void *);
+	struct weft_fiber *fiber;
+	uint64_t id;
+};
+
+static void
+arrive(void *arg)
+{
+	const struct message *message = arg;
+
+	if (message->fiber->id == message->id)
+		message->fn(message->fiber);
+}
+
+static int
+send_there(struct weft_fiber *fiber, void (*fn)(void *))
+{
+	struct message *message = malloc(sizeof *message);
+
+	if (message == NULL)
+		return -1;
+	*message = (struct message){ .post = { .fn = arrive, .arg = message,
+	    .owned = true }, .fn = fn, .fiber = fiber, .id = fiber->id };
+	weft__loop_post(fiber->loop, &message->post);
+	return 0;
+}
+
 /* Does something to a fiber on the fiber's own thread. */
 static int
 there(struct weft_fiber *fiber, void (*fn)(void *))
@@ -289,7 +320,7 @@ there(struct weft_fiber *fiber, void (*fn)(void *))
 	if (fiber == NULL)
 		return fail(EINVAL);
 	if (fiber->loop != weft__loop_here())
-		return weft_post(fiber->loop, fn, fiber);
+		return send_there(fiber, fn);
 	fn(fiber);
 	return 0;
 }

@@ -243,13 +243,12 @@ weft__loop_run_posts(struct weft_loop *loop)
 		return;
 	post = reverse(atomic_exchange(&loop->posts, NULL));
 	for (; post != NULL; post = next) {
-		void (*fn)(void *) = post->fn;
-		void *arg = post->arg;
+		bool owned = post->owned;
 
 		next = post->next;      /* the rest may not outlive the call */
-		if (post->owned)
+		post->fn(post->arg);
+		if (owned)
 			free(post);
-		fn(arg);
 	}
 }
 

@@ -41,7 +41,7 @@ struct weft__post {
 	struct weft__post *next;
 	void (*fn)(void *);
 	void *arg;
-	bool owned;                     /* the loop frees it */
+	bool owned;                     /* the loop frees it, after fn */
 };
 void weft__loop_post(struct weft_loop *, struct weft__post *);
 
