@@ -23,6 +23,8 @@ static void
 in_child(void)
 {
 	forks++;
+	if (here != NULL)
+		here->reactor.inherited = true;
 }
 
 static void

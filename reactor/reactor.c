@@ -206,6 +206,10 @@ weft__slot_want(struct weft__reactor *reactor, struct weft__slot *slot, int even
 {
 	if ((slot->armed & events) == events || slot->mode == WEFT__ALWAYS)
 		return 0;
+	if (reactor->inherited) {
+		errno = ECHILD;
+		return -1;
+	}
 	events |= slot->armed;
 	if (!slot->in_backend)
 		reactor->stats.registrations++;
@@ -222,7 +226,7 @@ weft__slot_want(struct weft__reactor *reactor, struct weft__slot *slot, int even
 void
 weft__slot_rest(struct weft__reactor *reactor, struct weft__slot *slot)
 {
-	if (slot->in_backend)
+	if (slot->in_backend && !reactor->inherited)
 		reactor->backend->forget(reactor, slot);
 	slot->in_backend = false;
 	slot->armed = 0;
@@ -344,7 +348,9 @@ weft__reactor_after_fork(struct weft__reactor *reactor)
 	for (i = 0; i < reactor->leaf_count; i++)
 		if (reactor->leaves[i] != NULL)
 			disarm_leaf(reactor->leaves[i]);
+	reactor->inherited = false;
 	if (weft__wake_open(&reactor->wake, reactor) < 0) {
+		reactor->inherited = true;
 		reactor->wake = wake;
 		reactor->backend->close(reactor);
 		reactor->state = state;

@@ -116,6 +116,7 @@ struct weft__reactor_stats {
 struct weft__reactor {
 	const struct weft__backend *backend;
 	void *state;                    /* the backend's */
+	bool inherited;                 /* in a child: the state is the parent's, too */
 	struct weft__slot **leaves;     /* 1,024 slots each, by descriptor */
 	size_t leaf_count;
 	struct weft__slot *batch, **batch_end;
