@@ -215,14 +215,29 @@ may_take(const struct weft_loop *loop, const struct weft_fiber *fiber)
 }
 
 int
+weft__join_check(const struct weft_loop *loop, const struct weft_fiber *fiber)
+{
+	return fiber == loop->current ? EDEADLK : may_take(loop, fiber);
+}
+
+int
+weft__join_finish(struct weft_fiber *fiber)
+{
+	int result = fiber->result;
+
+	weft__fiber_recycle(fiber);
+	return result;
+}
+
+int
 weft_join(struct weft_fiber *fiber, int *result, int64_t deadline)
 {
 	struct weft_loop *loop = weft__loop();
-	int error;
+	int error, value;
 
 	if (loop == NULL)
 		return -1;
-	error = fiber == loop->current ? EDEADLK : may_take(loop, fiber);
+	error = weft__join_check(loop, fiber);
 	if (error == 0)
 		error = weft__check(loop);
 	if (error != 0)
@@ -235,9 +250,9 @@ weft_join(struct weft_fiber *fiber, int *result, int64_t deadline)
 		if (fiber->state != WEFT__DONE)
 			return fail(error);
 	}
+	value = weft__join_finish(fiber);
 	if (result != NULL)
-		*result = fiber->result;
-	weft__fiber_recycle(fiber);
+		*result = value;
 	return 0;
 }
 

@@ -91,6 +91,7 @@ struct weft_loop {
 	unsigned span;                  /* the budget that was set */
 	unsigned long epoch;            /* forks before it was made */
 	bool addressable;               /* its handle is out */
+	uint32_t select_start;          /* moves with every weft_select */
 	_Atomic(struct weft__post *) posts;     /* newest first */
 
 	struct weft__reactor reactor;
@@ -131,6 +132,16 @@ void weft__timer_fired(struct weft__timer *);
 /* --- fiber.c */
 /* Back to the pool with its stack. */
 void weft__fiber_recycle(struct weft_fiber *);
+/* Why the running fiber may not join this one: an errno. */
+int weft__join_check(const struct weft_loop *, const struct weft_fiber *);
+/* The result of one that is DONE. The handle is gone. */
+int weft__join_finish(struct weft_fiber *);
+
+/* --- wait.c */
+/* The slot of any descriptor, for one wait. NULL: EBADF, ENOMEM. */
+struct weft__slot *weft__fd_borrow(struct weft_loop *, int fd);
+/* After that wait: forgets it unless it is a stream's or others still wait. */
+void weft__fd_return(struct weft_loop *, int fd);
 
 /* --- deadline.c */
 /* Whether a cancel reaches the fiber now: no shield holds it off. */

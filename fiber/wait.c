@@ -147,21 +147,34 @@ owned(const struct weft__slot *slot)
 	return slot != NULL && (slot->notify != NULL || slot->mode == WEFT__LEVEL);
 }
 
+struct weft__slot *
+weft__fd_borrow(struct weft_loop *loop, int fd)
+{
+	struct weft__slot *slot = weft__slot_find(&loop->reactor, fd);
+
+	return slot != NULL ? slot :
+	    weft__slot_open(&loop->reactor, fd, WEFT__ONCE);
+}
+
+void
+weft__fd_return(struct weft_loop *loop, int fd)
+{
+	struct weft__slot *slot = weft__slot_find(&loop->reactor, fd);
+
+	if (slot != NULL && slot->waiters == NULL && !owned(slot))
+		weft__slot_close(&loop->reactor, slot);
+}
+
 static int
 wait_on(struct weft_loop *loop, int fd, int events, int64_t deadline, int *ready)
 {
-	struct weft__slot *slot = weft__slot_find(&loop->reactor, fd);
-	uint32_t generation;
+	struct weft__slot *slot = weft__fd_borrow(loop, fd);
 	int error;
 
 	if (slot == NULL)
-		slot = weft__slot_open(&loop->reactor, fd, WEFT__ONCE);
-	if (slot == NULL)
 		return errno;
-	generation = slot->generation;
 	error = park(loop, slot, events, ready, deadline);
-	if (slot->generation == generation && slot->waiters == NULL && !owned(slot))
-		weft__slot_close(&loop->reactor, slot);
+	weft__fd_return(loop, fd);
 	return error;
 }
 
