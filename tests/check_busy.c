@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * tests/check_busy.c - waiting while others keep the loop busy, or nobody does.
+ */
+#include "config.h"
+
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "tests/harness.h"
+
+static int ends[2];
+
+static void
+open_ends(void)
+{
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+	ck_assert_int_eq(fcntl(ends[0], F_SETFL, O_NONBLOCK), 0);
+	start_clean();
+}
+
+static void
+close_ends(void)
+{
+	assert_clean();
+	close(ends[0]);
+	close(ends[1]);
+}
+
+static void
+put_byte(int fd)
+{
+	ck_assert_int_eq(write(fd, "x", 1), 1);
+}
+
+struct waiter {
+	int fd, events, result, error;
+	int64_t deadline;
+	struct weft_fiber *fiber;
+};
+
+static int
+wait_for_it(void *arg)
+{
+	struct waiter *waiter = arg;
+
+	waiter->result = weft_fd_wait(waiter->fd, waiter->events, waiter->deadline);
+	waiter->error = waiter->result < 0 ? errno : 0;
+	return 0;
+}
+
+static void
+start(struct waiter *waiter, int fd, int events)
+{
+	*waiter = (struct waiter){ .fd = fd, .events = events,
+	    .deadline = soon_enough() };
+	waiter->fiber = weft_spawn(wait_for_it, waiter);
+	ck_assert_ptr_nonnull(waiter->fiber);
+}
+
+static void
+join(const struct waiter *waiter)
+{
+	ck_assert_ok(weft_join(waiter->fiber, NULL, soon_enough()));
+}
+
+static void
+drain(int fd)
+{
+	static char bytes[65536];
+
+	while (recv(fd, bytes, sizeof bytes, MSG_DONTWAIT) > 0)
+		;
+}
+
+static int yields;
+static bool stop;
+
+static int
+yield_for_ever(void *arg)
+{
+	(void)arg;
+	while (!stop) {
+		ck_assert_ok(weft_yield());
+		yields++;
+	}
+	return 0;
+}
+
+START_TEST(input_comes_soon_while_two_fibers_yield_for_ever)
+{
+	struct weft_fiber *spinners[2];
+	struct waiter waiter;
+	int before;
+
+	stop = false;
+	for (int i = 0; i < 2; i++)
+		spinners[i] = weft_spawn(yield_for_ever, NULL);
+	for (int i = 0; i < 20; i++) {
+		start(&waiter, ends[0], WEFT_READABLE);
+		ck_assert_ok(weft_yield());
+		put_byte(ends[1]);
+		before = yields;
+		join(&waiter);
+		/* Within 64 switches, then once round the queue. */
+		ck_assert_int_le(yields - before, 64 + 8);
+		drain(ends[0]);
+	}
+	stop = true;
+	for (int i = 0; i < 2; i++)
+		ck_assert_ok(weft_join(spinners[i], NULL, soon_enough()));
+}
+END_TEST
+
+START_TEST(time_goes_on_while_a_fiber_yields_for_ever)
+{
+	struct weft_fiber *spinner;
+
+	stop = false;
+	spinner = weft_spawn(yield_for_ever, NULL);
+	ck_assert_ok(weft_sleep(weft_after(3)));
+	ck_assert_fails(weft_fd_wait(ends[0], WEFT_READABLE, weft_after(3)), ETIMEDOUT);
+	stop = true;
+	ck_assert_ok(weft_join(spinner, NULL, soon_enough()));
+}
+END_TEST
+
+START_TEST(a_loop_that_waits_makes_no_turns)
+{
+	struct waiter waiter;
+	uint64_t turns;
+
+	start(&waiter, ends[0], WEFT_READABLE);
+	ck_assert_ok(weft_yield());
+	turns = loop_stats().turns;
+	ck_assert_ok(weft_sleep(weft_after(20)));
+	/* A few: a wait in milliseconds may end one too soon. */
+	ck_assert_uint_le(loop_stats().turns, turns + 5);
+	put_byte(ends[1]);
+	join(&waiter);
+}
+END_TEST
+
+START_TEST(two_hundred_fibers_wait_for_a_descriptor_each)
+{
+	enum { MANY = 200 };
+	static struct waiter waiters[MANY];
+	static int fds[MANY][2];
+
+	for (int i = 0; i < MANY; i++) {
+		ck_assert_int_eq(pipe(fds[i]), 0);
+		start(&waiters[i], fds[i][0], WEFT_READABLE);
+	}
+	ck_assert_ok(weft_yield());
+	for (int i = 0; i < MANY; i++)
+		put_byte(fds[i * 77 % MANY][1]);
+	for (int i = 0; i < MANY; i++) {
+		join(&waiters[i]);
+		ck_assert_int_eq(waiters[i].result, WEFT_READABLE);
+		close(fds[i][0]);
+		close(fds[i][1]);
+	}
+}
+END_TEST
+
+static Suite *
+make_suite(const char *backend)
+{
+	Suite *suite = suite_create("busy");
+	TCase *tc = test_case_unclean(suite, "busy");
+
+	(void)backend;
+	tcase_add_checked_fixture(tc, open_ends, close_ends);
+	tcase_add_test(tc, input_comes_soon_while_two_fibers_yield_for_ever);
+	tcase_add_test(tc, time_goes_on_while_a_fiber_yields_for_ever);
+	tcase_add_test(tc, a_loop_that_waits_makes_no_turns);
+	tcase_add_test(tc, two_hundred_fibers_wait_for_a_descriptor_each);
+	return suite;
+}
+
+int
+main(void)
+{
+	return weft_test_main(make_suite);
+}
