@@ -34,7 +34,7 @@ weft__frames_free(struct weft_fiber *fiber)
 {
 	free(fiber->frames);
 	fiber->frames = NULL;
-	fiber->depth = fiber->frames_size = 0;
+	fiber->depth = fiber->floor = fiber->frames_size = 0;
 }
 
 static int
@@ -73,7 +73,10 @@ close_frame(void)
 	struct weft_loop *loop = weft__loop_here();
 	struct weft_fiber *self;
 
-	if (loop == NULL || (self = loop->current)->depth == 0)
+	if (loop == NULL)
+		return;
+	self = loop->current;
+	if (self->depth == self->floor)
 		return;         /* more pops than pushes */
 	self->depth--;
 	self->deadline = self->frames[self->depth].deadline;

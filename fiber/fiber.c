@@ -94,6 +94,8 @@ start(struct weft_fiber *fiber, weft_fn *fn, void *arg, struct weft__stack *stac
 	fiber->deadline = INT64_MAX;
 	fiber->shielded_until = 0;
 	fiber->joiner = NULL;
+	fiber->at_end = NULL;
+	fiber->opened = fiber->scope = NULL;
 	fiber->detail = 0;
 	fiber->id = ++fiber->loop->ids;
 	fiber->name[0] = '\0';
@@ -196,13 +198,34 @@ weft_exit(int result)
 
 	if (self == NULL || self == &loop->main)
 		exit(result);
+	if (self->opened != NULL)
+		weft__scopes_close(self);
+	if (self->locals != NULL)
+		weft__locals_end(self);
 	self->result = result;
+	weft__frames_free(self);
+	if (self->at_end != NULL)
+		self->at_end(self->at_end_arg);
 	self->state = WEFT__DONE;
 	loop->stats.fibers--;
-	weft__frames_free(self);
+	if (self->scope != NULL)
+		weft__scope_leave(self);
 	if (self->joiner != NULL)
 		weft__wake(self->joiner, 0);
 	weft__sched_leave(loop);
+}
+
+void
+weft__at_end(struct weft_loop *loop, void (*fn)(void *), void *arg)
+{
+	loop->current->at_end = fn;
+	loop->current->at_end_arg = arg;
+}
+
+int
+weft__result(const struct weft_loop *loop)
+{
+	return loop->current->result;
 }
 
 static int

@@ -26,6 +26,7 @@
 /* --- limits */
 enum {
 	WEFT__NAME_SIZE = 32,
+	WEFT__KEYS = 256,               /* a fiber that uses one may pay for all */
 	WEFT__SWITCHES_PER_POLL = 64,   /* I/O latency stays bounded ... */
 	WEFT__POLL_INTERVAL_NS = 1000000 /* ... or 1 ms, whichever is first */
 };
@@ -62,9 +63,17 @@ struct weft_fiber {
 
 	weft_fn *fn;
 	void *arg;
-	int result;                     /* once DONE */
+	int result;                     /* once it has ended */
+	void (*at_end)(void *);         /* weft__at_end, or NULL */
+	void *at_end_arg;
 	unsigned depth, frames_size;
+	unsigned floor;                 /* frames below are those of scopes */
 	struct weft__frame *frames;     /* what pop restores */
+	struct weft_scope *opened;      /* the innermost, by this fiber */
+	struct weft_scope *scope;       /* that it is a member of */
+	struct weft_fiber *newer_member, *older_member; /* of that */
+	void **locals;                  /* by key - 1 */
+	unsigned local_count;
 	struct weft_fiber *joiner;
 	struct weft_fiber *older;       /* in the list of all blocks */
 	struct weft__stack *stack;      /* NULL: the thread's own */
@@ -147,5 +156,16 @@ void weft__fd_return(struct weft_loop *, int fd);
 /* Whether a cancel reaches the fiber now: no shield holds it off. */
 bool weft__interrupted(const struct weft_fiber *);
 void weft__frames_free(struct weft_fiber *);
+
+/* --- scope.c */
+/* A member has ended. */
+void weft__scope_leave(struct weft_fiber *);
+/* The running fiber is about to end. */
+void weft__scopes_close(struct weft_fiber *);
+
+/* --- local.c */
+/* Calls the destructors. */
+void weft__locals_end(struct weft_fiber *);
+void weft__locals_free(struct weft_fiber *);
 
 #endif

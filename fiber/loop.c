@@ -45,12 +45,17 @@ destroy_loop(void *arg)
 	struct weft_loop *loop = arg;
 	struct weft_fiber *fiber;
 
+	if (loop->current == &loop->main)
+		weft__locals_end(&loop->main);
 	weft__offload_forget(loop);
 	if (loop->destroy_place != NULL)
 		loop->destroy_place(loop->place);
-	for (fiber = loop->all; fiber != NULL; fiber = fiber->older)
+	for (fiber = loop->all; fiber != NULL; fiber = fiber->older) {
 		weft__frames_free(fiber);
+		weft__locals_free(fiber);
+	}
 	weft__frames_free(&loop->main);
+	weft__locals_free(&loop->main);
 	weft__reactor_close(&loop->reactor);
 	weft__timers_free(&loop->timers);
 	drop_posts(loop);

@@ -9,6 +9,8 @@
  * deadline or an enclosing one has passed, with EDEADLK when nothing is left
  * that could wake it, and with ECHILD in a forked child.
  *
+ * With it comes weft/scope.h.
+ *
  * Pages: weft_fiber(3), weft_yield(3), weft_deadline(3), weft_fd_wait(3).
  */
 #ifndef WEFT_FIBER_H
@@ -104,5 +106,7 @@ WEFT_API int weft_fd_close(int fd);
 WEFT_API int weft_fd_forget(int fd);
 
 WEFT_END_DECLS
+
+#include <weft/scope.h>
 
 #endif
