@@ -35,6 +35,8 @@ weft__frames_free(struct weft_fiber *fiber)
 	free(fiber->frames);
 	fiber->frames = NULL;
 	fiber->depth = fiber->floor = fiber->frames_size = 0;
+	fiber->deadline = INT64_MAX;
+	fiber->shielded_until = 0;
 }
 
 static int

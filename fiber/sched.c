@@ -125,6 +125,8 @@ budget(struct weft_loop *loop, bool busy)
 		return loop->span = WEFT__SWITCHES_PER_POLL;
 	fit = spent > 0 ? loop->span * (int64_t)WEFT__POLL_INTERVAL_NS / spent :
 	    WEFT__SWITCHES_PER_POLL;
+	if (fit > 2 * (int64_t)loop->span)      /* one short round proves little */
+		fit = 2 * (int64_t)loop->span;
 	if (fit > WEFT__SWITCHES_PER_POLL)
 		fit = WEFT__SWITCHES_PER_POLL;
 	return loop->span = fit > 0 ? (unsigned)fit : 1;

@@ -110,6 +110,9 @@ park(struct weft_loop *loop, struct weft__slot *slot, int events, int *ready,
 		weft__slot_remove(slot, &parked.waiter);
 	else
 		*ready = parked.events & events;
+	/* A deadline that has passed still gets its one try. */
+	if (error == ETIMEDOUT && (*ready = weft__slot_probe(slot->fd, events)) > 0)
+		error = 0;
 	return error;
 }
 
@@ -198,9 +201,6 @@ weft_fd_wait(int fd, int events, int64_t deadline)
 	}
 	error = deadline == WEFT_NOWAIT ? EAGAIN :
 	    wait_on(loop, fd, events, deadline, &ready);
-	/* A deadline that has passed still gets its one try. */
-	if (error == ETIMEDOUT && (ready = weft__slot_probe(fd, events)) != 0)
-		return ready;
 	return error == 0 ? ready : fail(error);
 }
 

@@ -119,6 +119,11 @@ weft__queue_empty(const struct weft__queue *queue)
 
 /* Detached, and runs even if it is cancelled before it starts. NULL: ENOMEM. */
 struct weft_fiber *weft__spawn_obliged(int (*fn)(void *), void *arg);
+/* Calls fn(arg) when the running fiber ends, outside all its deadlines and
+ * shields; it may wait, unless the fiber is cancelled. One per fiber. */
+void weft__at_end(struct weft_loop *, void (*fn)(void *), void *arg);
+/* There: what the fiber ends with. */
+int weft__result(const struct weft_loop *);
 
 /* --- wait.c */
 

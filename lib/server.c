@@ -222,9 +222,10 @@ next_connection(struct weft_server *server, struct weft_stream **s, int64_t dead
 			return EBADF;
 		switch (take(server, s)) {
 		case TAKEN:
+			weft__charge(server->loop, WEFT__ACCEPT_COST);
 			return 0;
 		case NEXT:
-			weft__charge(server->loop, 0);
+			weft__charge(server->loop, WEFT__ACCEPT_COST);
 			break;
 		case NONE_LEFT:
 			error = weft__fd_park(server->loop, server->slot,
@@ -300,6 +301,22 @@ delist(struct weft_server *server, struct weft_stream *s)
 	weft__queue_wake_all(&server->changes, 0);
 }
 
+/* However the handler has ended, by weft_exit, too. */
+static void
+end_handler(void *arg)
+{
+	struct weft_stream *s = arg;
+	struct weft_server *server = s->server;
+
+	if (weft__result(server->loop) != WEFT_KEEP) {
+		weft_stream_close(s, weft_after(WEFT__LINGER_MS));
+		weft_stream_free(s);
+	}
+	delist(server, s);
+	weft__stream_go_out(s);
+	weft__server_let_go(server);
+}
+
 /* A fiber of its own, which runs even if it was cancelled before: somebody has
  * to close the connection. It counts as a user of the stream, so that a handler
  * that frees its connection does no harm. */
@@ -310,14 +327,8 @@ run_handler(void *arg)
 	struct weft_server *server = s->server;
 
 	server->references++;
-	if (weft_canceled() || server->handler(s, server->arg) != WEFT_KEEP) {
-		weft_stream_close(s, weft_after(WEFT__LINGER_MS));
-		weft_stream_free(s);
-	}
-	delist(server, s);
-	weft__stream_go_out(s);
-	weft__server_let_go(server);
-	return 0;
+	weft__at_end(server->loop, end_handler, s);
+	return weft_canceled() ? -1 : server->handler(s, server->arg);
 }
 
 static int
@@ -352,7 +363,7 @@ accept_loop(struct weft_server *server)
 {
 	struct weft_stream *s = NULL;
 	int64_t pause = WEFT__PAUSE_MS;
-	int error = 0, taken = 0;
+	int error = 0;
 
 	while (error == 0 && !server->closed) {
 		if (server->fd < 0 || full(server)) {
@@ -366,8 +377,6 @@ accept_loop(struct weft_server *server)
 			error = rest(server, &pause, WEFT_NEVER);
 		else
 			pause = WEFT__PAUSE_MS;
-		if (++taken % WEFT__ACCEPT_BATCH == 0)
-			weft_yield();
 	}
 	return error;
 }
@@ -514,9 +523,7 @@ weft_server_close(struct weft_server *server, int64_t deadline)
 			wait_for_change(server, WEFT_NEVER, WEFT__STUBBORN);
 	}
 	weft__server_let_go(server);
-	if (error == EAGAIN)
-		error = ETIMEDOUT;
-	return error == 0 ? 0 : weft__fail(error);
+	return error == 0 ? 0 : weft__fail(ETIMEDOUT);
 }
 
 void

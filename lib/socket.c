@@ -229,6 +229,7 @@ weft_stream_from_socket(int fd)
 	union weft__sockaddr peer;
 	socklen_t length = sizeof peer, size = sizeof(int);
 	const struct weft_stream_class *class;
+	struct weft_stream *s;
 	int type;
 
 	if (loop == NULL)
@@ -239,7 +240,11 @@ weft_stream_from_socket(int fd)
 	class = type == SOCK_STREAM ? weft__socket_class(peer.any.sa_family) : NULL;
 	if (class == NULL)
 		return weft__make_failed("take", "socket", EINVAL);
-	if (weft__compat_set_flags(fd) < 0)
-		return weft__make_failed("take", "socket", errno);
-	return weft__socket_stream(loop, class, fd, &peer.any, length);
+	s = weft__socket_stream(loop, class, fd, &peer.any, length);
+	if (s == NULL)
+		return weft__make_failed("take", "socket", ENOMEM);
+	/* Last, so that a socket that is not taken is as it was. It cannot fail
+	 * where all of the above has not. */
+	(void)!weft__compat_set_flags(fd);
+	return s;
 }

@@ -34,7 +34,7 @@ enum {
 	WEFT__HIGH_MARK = 64 << 10,
 	WEFT__COALESCED = 16 << 10,     /* this much leaves before the turn ends */
 	WEFT__VECTORS = 8,              /* per system call; the rest follow */
-	WEFT__ACCEPT_BATCH = 16,        /* connections per wake-up */
+	WEFT__ACCEPT_COST = 64 << 10,   /* so that 16 make a turn */
 	WEFT__PAUSE_MS = 50,            /* no descriptors left: doubles ... */
 	WEFT__PAUSE_MAX_MS = 1000,      /* ... up to this */
 	WEFT__LINGER_MS = 30000,        /* to flush when a handler has returned */

@@ -329,6 +329,8 @@ send_all(struct weft_stream *s, struct rest *rest, int64_t deadline)
 			s->ready |= WEFT_WRITABLE;
 			continue;
 		}
+		if (s->ended)           /* and with it what was borrowed */
+			return EBADF;
 		if (error == ETIMEDOUT || error == EAGAIN || error == ECANCELED)
 			enqueue_what_fits(s, rest);
 		if (error != 0)

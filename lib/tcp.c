@@ -180,6 +180,7 @@ weft_tcp_connect(const char *host, const char *port, const struct weft_tcp_optio
 {
 	struct attempt a = { .loop = weft__loop(), .deadline = deadline };
 	struct weft_stream *s = NULL;
+	int saved = errno;
 
 	if (a.loop == NULL)
 		return NULL;
@@ -195,7 +196,10 @@ weft_tcp_connect(const char *host, const char *port, const struct weft_tcp_optio
 		s = try_all(&a);
 	weft__resolve_free(a.targets);
 	weft__resolve_free(a.sources);
-	return s != NULL ? s : weft__make_failed("connect to", host, a.error);
+	if (s == NULL)
+		return weft__make_failed("connect to", host, a.error);
+	errno = saved;
+	return s;
 }
 
 /* --- listen */
@@ -243,6 +247,13 @@ listen_at(struct weft_loop *loop, const struct addrinfo *at, bool everywhere,
 	return server;
 }
 
+/* Whether another address may do: this one, or its family, is not here. */
+static bool
+may_go_on(int error)
+{
+	return error == EADDRNOTAVAIL || error == EAFNOSUPPORT || error == EPROTONOSUPPORT;
+}
+
 /* The first address that can be had; IPv6 first if it is to be all of them,
  * since that socket serves IPv4, too. */
 static struct weft_server *
@@ -254,8 +265,9 @@ listen_first(struct weft_loop *loop, const struct addrinfo *list, bool everywher
 	struct weft_server *server = NULL;
 	size_t i;
 
+	errno = EADDRNOTAVAIL;
 	for (i = 0; i < (everywhere ? 2 : 1); i++)
-		for (at = list; at != NULL && server == NULL; at = at->ai_next)
+		for (at = list; at != NULL && server == NULL && may_go_on(errno); at = at->ai_next)
 			if (!everywhere || at->ai_family == order[i])
 				server = listen_at(loop, at, everywhere, options);
 	return server;
@@ -268,7 +280,7 @@ weft_tcp_listen(const char *host, const char *port, const struct weft_listen_opt
 	struct weft_listen_options all;
 	struct weft_server *server = NULL;
 	struct addrinfo *list = NULL;
-	int error;
+	int error, saved = errno;
 
 	if (loop == NULL)
 		return NULL;
@@ -280,5 +292,8 @@ weft_tcp_listen(const char *host, const char *port, const struct weft_listen_opt
 		error = server == NULL ? errno : 0;
 	}
 	weft__resolve_free(list);
-	return error == 0 ? server : weft__make_failed("listen at", host, error);
+	if (error != 0)
+		return weft__make_failed("listen at", host, error);
+	errno = saved;
+	return server;
 }

@@ -13,6 +13,8 @@
 #include "config.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -68,7 +70,7 @@ weft_unix_connect(const char *path, int64_t deadline)
 	struct weft_stream *s = NULL;
 	struct sockaddr_un un;
 	socklen_t length;
-	int error, fd = -1;
+	int error, fd = -1, saved = errno;
 
 	if (loop == NULL)
 		return NULL;
@@ -85,6 +87,7 @@ weft_unix_connect(const char *path, int64_t deadline)
 		error = connect_to(loop, (struct weft__fdstream *)s, &un, length, deadline);
 	if (error == 0) {
 		s->ready = WEFT_READABLE | WEFT_WRITABLE;
+		errno = saved;
 		return s;
 	}
 	weft_stream_free(s);
@@ -195,6 +198,28 @@ bind_with_rights(int fd, const struct sockaddr_un *un, socklen_t length,
 	return error;
 }
 
+/* A daemon changes its directory once it has begun to listen. NULL: ENOMEM. */
+static char *
+absolute(const char *path)
+{
+	char *directory, *whole;
+	size_t size;
+
+	if (path[0] == '/')
+		return strdup(path);
+	directory = malloc(PATH_MAX);
+	if (directory == NULL || getcwd(directory, PATH_MAX) == NULL) {
+		free(directory);
+		return strdup(path);    /* it can be found from here alone */
+	}
+	size = strlen(directory) + 1 + strlen(path) + 1;
+	whole = malloc(size);
+	if (whole != NULL)
+		snprintf(whole, size, "%s/%s", directory, path);
+	free(directory);
+	return whole;
+}
+
 /* What the file is, so that stop can see whether it is still ours. */
 static int
 remember_file(struct weft_server *server, const char *path)
@@ -207,7 +232,7 @@ remember_file(struct weft_server *server, const char *path)
 		return errno;
 	server->device = file.st_dev;
 	server->inode = file.st_ino;
-	server->path = strdup(path);
+	server->path = absolute(path);
 	return server->path != NULL ? 0 : ENOMEM;
 }
 
@@ -257,7 +282,7 @@ weft_unix_listen(const char *path, const struct weft_listen_options *options)
 	struct weft_server *server = NULL;
 	struct sockaddr_un un;
 	socklen_t length;
-	int error;
+	int error, saved = errno;
 
 	if (loop == NULL)
 		return NULL;
@@ -266,5 +291,8 @@ weft_unix_listen(const char *path, const struct weft_listen_options *options)
 		error = weft__address_unix(path, &un, &length);
 	if (error == 0)
 		error = listen_at(loop, &un, length, &all, &server);
-	return error == 0 ? server : weft__make_failed("listen at", path, error);
+	if (error != 0)
+		return weft__make_failed("listen at", path, error);
+	errno = saved;
+	return server;
 }
