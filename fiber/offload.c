@@ -29,6 +29,7 @@ static struct {
 	struct weft__job *first, **last;        /* not yet taken */
 	struct weft__job *all;                  /* taken or not; newest first */
 	unsigned threads, idle;
+	unsigned queued;                        /* jobs not yet taken */
 } pool = { .lock = PTHREAD_MUTEX_INITIALIZER, .more = PTHREAD_COND_INITIALIZER };
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -55,7 +56,7 @@ in_child(void)
 	pthread_cond_init(&pool.more, NULL);
 	pool.first = pool.all = NULL;
 	pool.last = &pool.first;
-	pool.threads = pool.idle = 0;
+	pool.threads = pool.idle = pool.queued = 0;
 }
 
 static void
@@ -78,6 +79,7 @@ enlist(struct weft__job *job)
 	job->next = NULL;
 	*pool.last = job;
 	pool.last = &job->next;
+	pool.queued++;
 }
 
 static void
@@ -141,6 +143,7 @@ thread(void *unused)
 		pool.first = job->next;
 		if (pool.first == NULL)
 			pool.last = &pool.first;
+		pool.queued--;
 		pthread_mutex_unlock(&pool.lock);
 		job->work(job);
 		pthread_mutex_lock(&pool.lock);
@@ -151,7 +154,8 @@ thread(void *unused)
 	return unused;
 }
 
-/* With the lock. */
+/* With the lock. An idle thread that a queued job has already called may not
+ * have come yet, and still counts as idle. */
 static int
 start_thread(void)
 {
@@ -160,7 +164,7 @@ start_thread(void)
 	pthread_t id;
 	int error;
 
-	if (pool.idle > 0 || pool.threads == THREADS)
+	if (pool.idle > pool.queued || pool.threads == THREADS)
 		return 0;
 	error = pthread_attr_init(&attributes);
 	if (error != 0)
