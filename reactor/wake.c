@@ -26,7 +26,8 @@ drain(void *arg, int events)
 	const struct weft__wake *wake = arg;
 	char sink[64];
 
-	(void)events;
+	if (events < 0)         /* closed: nothing came */
+		return false;
 	while (read(wake->read_fd, sink, sizeof sink) == (ssize_t)sizeof sink)
 		;
 	return true;
