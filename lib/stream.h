@@ -115,6 +115,12 @@ ssize_t weft__input_read(struct weft_stream *, void *dst, size_t n, int64_t dead
 /* Room for `size` bytes in all. ENOMEM. */
 int  weft__input_reserve(struct weft_stream *, size_t size);
 const unsigned char *weft__input_bytes(const struct weft_stream *);
+/* How many are unread; from outside a read, weft_stream_buffered. */
+static inline size_t
+weft__input_count(const struct weft_stream *s)
+{
+	return weft__buffer_remaining(&s->input);
+}
 /* Before a read, if the Buffer is lent: undoes what was done to its limit. */
 void weft__input_reclaim(struct weft_stream *);
 void weft__input_consume(struct weft_stream *, size_t n);

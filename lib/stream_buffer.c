@@ -27,7 +27,7 @@ room(struct weft_buffer *b)
 static ssize_t
 read_into(struct weft_stream *s, struct weft_buffer *b, int64_t deadline)
 {
-	size_t n = room(b), have = weft_stream_buffered(s);
+	size_t n = room(b), have = weft__input_count(s);
 	ssize_t got;
 
 	if (n == 0)
@@ -75,7 +75,7 @@ read_to_end(struct weft_stream *s, struct weft_buffer *into, int64_t deadline)
 	while (got > 0) {
 		if (room(into) > 0)
 			got = read_into(s, into, deadline);
-		else if (weft_stream_buffered(s) > 0)
+		else if (weft__input_count(s) > 0)
 			return weft__fail(EMSGSIZE);
 		else
 			got = weft__input_read(s, NULL, 0, deadline);
@@ -117,16 +117,16 @@ make_available(struct weft_stream *s, size_t n, int64_t deadline)
 
 	if (n > s->limit)
 		return weft__fail(EMSGSIZE);
-	while (weft_stream_buffered(s) < n) {
-		if (weft_stream_buffered(s) > 0 && weft__input_reserve(s, n) < 0)
+	while (weft__input_count(s) < n) {
+		if (weft__input_count(s) > 0 && weft__input_reserve(s, n) < 0)
 			return -1;
 		got = weft__input_read(s, NULL, 0, deadline);
 		if (got < 0)
 			return -1;
 		if (got == 0)
-			return weft_stream_buffered(s) == 0 ? 0 : weft__fail(EPIPE);
+			return weft__input_count(s) == 0 ? 0 : weft__fail(EPIPE);
 	}
-	return (ssize_t)weft_stream_buffered(s);
+	return (ssize_t)weft__input_count(s);
 }
 
 ssize_t
@@ -151,14 +151,21 @@ weft_stream_fill(struct weft_stream *s, size_t n, int64_t deadline)
 	return weft_stream_peek(s, n, &unused, deadline);
 }
 
+/* A fiber inside a read has done so already, and may be in the middle of it. */
+static void
+settle(struct weft_stream *s)
+{
+	if (s->lent && s->reading.inside == NULL)
+		weft__input_reclaim(s);
+}
+
 int
 weft_stream_skip(struct weft_stream *s, size_t n)
 {
 	if (s->closed)
 		return weft__fail(EBADF);
-	if (s->lent)
-		weft__input_reclaim(s);
-	if (n > weft_stream_buffered(s))
+	settle(s);
+	if (n > weft__input_count(s))
 		return weft__fail(ERANGE);
 	weft__input_consume(s, n);
 	return 0;
@@ -171,8 +178,7 @@ weft_stream_input(struct weft_stream *s)
 		errno = EBADF;
 		return NULL;
 	}
-	if (s->lent)
-		weft__input_reclaim(s);
+	settle(s);
 	s->lent = true;
 	s->input_end = s->input.limit;
 	return &s->input;

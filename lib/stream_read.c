@@ -47,7 +47,7 @@ read_some(struct weft_stream *s, void *dst, size_t n, int64_t deadline)
 {
 	ssize_t got;
 
-	if (weft_stream_buffered(s) == 0) {
+	if (weft__input_count(s) == 0) {
 		if (n >= WEFT__DIRECT_READ) {
 			weft__input_release(s);
 			return weft__input_read(s, dst, n, deadline);
@@ -81,12 +81,12 @@ exactly_through_buffer(struct weft_stream *s, void *dst, size_t n, int64_t deadl
 {
 	ssize_t got;
 
-	while (weft_stream_buffered(s) < n) {
-		if (weft_stream_buffered(s) > 0 && weft__input_reserve(s, n) < 0)
+	while (weft__input_count(s) < n) {
+		if (weft__input_count(s) > 0 && weft__input_reserve(s, n) < 0)
 			return -1;
 		got = weft__input_read(s, NULL, 0, deadline);
 		if (got <= 0)
-			return got < 0 ? -1 : ended(weft_stream_buffered(s));
+			return got < 0 ? -1 : ended(weft__input_count(s));
 	}
 	return take(s, dst, n);
 }
@@ -94,7 +94,7 @@ exactly_through_buffer(struct weft_stream *s, void *dst, size_t n, int64_t deadl
 static ssize_t
 exactly_straight(struct weft_stream *s, unsigned char *dst, size_t n, int64_t deadline)
 {
-	size_t first = weft_stream_buffered(s), have = first;
+	size_t first = weft__input_count(s), have = first;
 	ssize_t got = 1;
 
 	if (weft__input_reserve(s, n) < 0)
@@ -124,17 +124,19 @@ weft_stream_read_exactly(struct weft_stream *s, void *dst, size_t n, int64_t dea
 
 	if (error != 0)
 		return weft__fail(error);
-	if (n <= WEFT__BLOCK || weft_stream_buffered(s) >= n)
+	if (n <= WEFT__BLOCK || weft__input_count(s) >= n)
 		got = exactly_through_buffer(s, dst, n, deadline);
 	else
 		got = exactly_straight(s, dst, n, deadline);
 	return weft__read_leave(s, got);
 }
 
+/* Between two reads the program may have the Buffer, and may have changed its
+ * limit. */
 size_t
 weft_stream_buffered(const struct weft_stream *s)
 {
-	size_t end = s->lent ? s->input_end : s->input.limit;
+	size_t end = s->lent && s->reading.inside == NULL ? s->input_end : s->input.limit;
 
 	return end > s->input.position ? end - s->input.position : 0;
 }

@@ -46,7 +46,7 @@ static struct found
 find(struct weft_stream *s, struct record *r)
 {
 	const unsigned char *bytes = weft__input_bytes(s), *at;
-	size_t end = weft_stream_buffered(s);
+	size_t end = weft__input_count(s);
 	struct found best = { 0, 0 };
 	int i;
 
@@ -61,7 +61,7 @@ find(struct weft_stream *s, struct record *r)
 		if (end != best.length || n < best.delimiter)
 			best = (struct found){ end, n };
 	}
-	r->scanned = weft_stream_buffered(s);
+	r->scanned = weft__input_count(s);
 	return best;
 }
 
@@ -71,7 +71,7 @@ static bool
 can_begin(const struct weft_stream *s, const struct iovec *delimiter)
 {
 	const unsigned char *bytes = weft__input_bytes(s);
-	size_t have = weft_stream_buffered(s), n = delimiter->iov_len, at;
+	size_t have = weft__input_count(s), n = delimiter->iov_len, at;
 
 	if (have - s->limit >= n)
 		return false;
@@ -86,7 +86,7 @@ possible(const struct weft_stream *s, const struct record *r)
 {
 	int i;
 
-	if (weft_stream_buffered(s) <= s->limit)
+	if (weft__input_count(s) <= s->limit)
 		return true;
 	for (i = 0; i < r->count; i++)
 		if (can_begin(s, &r->delimiters[i]))
@@ -113,7 +113,7 @@ complete(struct weft_stream *s, struct record *r, int64_t deadline)
 		if (got < 0)
 			return -1;
 		if (got == 0)
-			return weft_stream_buffered(s) == 0 ? 0 : weft__fail(EPIPE);
+			return weft__input_count(s) == 0 ? 0 : weft__fail(EPIPE);
 	}
 }
 
@@ -167,7 +167,7 @@ weft_stream_read_line(struct weft_stream *s, const char **line, int64_t deadline
 		return weft__fail(error);
 	length = complete(s, &r, deadline);
 	if (length < 0 && errno == EPIPE && s->eof)     /* the last line */
-		length = (ssize_t)weft_stream_buffered(s);
+		length = (ssize_t)weft__input_count(s);
 	length = deliver(s, length, &data);
 	if (length > 0)
 		*line = data;
@@ -178,7 +178,7 @@ weft_stream_read_line(struct weft_stream *s, const char **line, int64_t deadline
 static bool
 drop_line(struct weft_stream *s)
 {
-	size_t have = weft_stream_buffered(s);
+	size_t have = weft__input_count(s);
 	const unsigned char *bytes = weft__input_bytes(s);
 	const unsigned char *lf = have > 0 ? memchr(bytes, '\n', have) : NULL;
 
