@@ -15,12 +15,15 @@
 
 /* --- the program's Buffer */
 
-/* Room at the position; a growable Buffer that is full grows. */
+/* Room at the position; a growable Buffer that is full grows by a block, or as
+ * far as it may. */
 static size_t
 room(struct weft_buffer *b)
 {
-	if (!weft_buffer_has_remaining(b) && weft_buffer_reserve(b, WEFT__BLOCK) < 0)
-		(void)!weft_buffer_reserve(b, 1);
+	size_t more = b->maximum > b->position ? b->maximum - b->position : 0;
+
+	if (!weft_buffer_has_remaining(b) && more > 0)
+		(void)!weft_buffer_reserve(b, more < WEFT__BLOCK ? more : WEFT__BLOCK);
 	return weft_buffer_remaining(b);
 }
 
