@@ -39,7 +39,7 @@ struct weft__backend {
 /* NULL-terminated; the first is the default. */
 extern const struct weft__backend *const weft__backends[];
 
-extern const struct weft__backend weft__epoll, weft__poll;
+extern const struct weft__backend weft__epoll, weft__kqueue, weft__poll;
 /* For programs that poll the set of the poll backend themselves. */
 int weft__poll_set(const struct weft__reactor *, struct pollfd *, int max);
 

@@ -28,6 +28,9 @@
 enum { LEAF = 1024 };
 
 const struct weft__backend *const weft__backends[] = {
+#ifdef HAVE_KQUEUE
+	&weft__kqueue,
+#endif
 #ifdef HAVE_EPOLL
 	&weft__epoll,
 #endif
