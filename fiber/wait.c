@@ -111,9 +111,9 @@ park(struct weft_loop *loop, struct weft__slot *slot, int events, int *ready,
 	else
 		*ready = parked.events & events;
 	/* A deadline that has passed still gets its one try. */
-	if (error == ETIMEDOUT && (*ready = weft__slot_probe(slot->fd, events)) > 0)
-		error = 0;
-	return error;
+	if (error != ETIMEDOUT || (*ready = weft__slot_probe(slot->fd, events)) == 0)
+		return error;
+	return *ready > 0 ? 0 : errno;
 }
 
 int
