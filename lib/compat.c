@@ -154,3 +154,32 @@ weft__compat_keeps_packets(int fd)
 	return false;
 #endif
 }
+
+int
+weft__compat_set_cloexec(int fd)
+{
+	return WEFT__CMSG_CLOEXEC != 0 ? 0 : fcntl(fd, F_SETFD, FD_CLOEXEC);
+}
+
+int
+weft__compat_credentials(int fd, uid_t *uid, gid_t *gid, pid_t *pid)
+{
+#if defined(HAVE_STRUCT_UCRED) && defined(SO_PEERCRED)
+	struct ucred peer;
+	socklen_t size = sizeof peer;
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
+		return -1;
+	*uid = peer.uid;
+	*gid = peer.gid;
+	*pid = peer.pid;
+	return 0;
+#elif defined(HAVE_GETPEEREID)
+	(void)pid;
+	return getpeereid(fd, uid, gid);
+#else
+	(void)fd, (void)uid, (void)gid, (void)pid;
+	errno = ENOTSUP;
+	return -1;
+#endif
+}

@@ -17,6 +17,7 @@
 #define WEFT_LIB_COMPAT_H
 
 #include <sys/socket.h>
+#include <sys/types.h>
 
 #include <signal.h>
 #include <stdbool.h>
@@ -34,6 +35,13 @@
 #else
 #define WEFT__NOSIGNAL 0
 #define WEFT__SOCKETS_RAISE_SIGPIPE 1
+#endif
+
+/* Descriptors that are received are close-on-exec at once, where there is this. */
+#ifdef MSG_CMSG_CLOEXEC
+#define WEFT__CMSG_CLOEXEC MSG_CMSG_CLOEXEC
+#else
+#define WEFT__CMSG_CLOEXEC 0
 #endif
 
 /* Unix sockets with names that are no files. */
@@ -73,6 +81,9 @@ int weft__compat_socketpair(int family, int type, int fds[2]);
 int weft__compat_accept(int fd, struct sockaddr *, socklen_t *);
 int weft__compat_pipe(int fds[2]);
 int weft__compat_set_flags(int fd);
+int weft__compat_set_cloexec(int fd);
+/* Of who made the other end of a Unix socket; what is not known stays as it is. */
+int weft__compat_credentials(int fd, uid_t *, gid_t *, pid_t *);
 /* Whether a pipe keeps what was written apart (O_DIRECT). */
 bool weft__compat_keeps_packets(int fd);
 
