@@ -121,7 +121,8 @@ START_TEST(an_event_for_a_descriptor_that_is_gone_is_stale)
 	ck_assert_int_eq(old.calls, 1);
 	ck_assert_int_eq(old.events, -EBADF);
 	ck_assert_int_eq(new.calls, 0);
-	ck_assert_uint_eq(reactor.stats.stale_events, edges ? 1 : 0);
+	ck_assert_uint_eq(reactor.stats.stale_events,
+	    strcmp(weft__reactor_name(&reactor), "epoll") == 0 ? 1 : 0);
 	put_byte(others[1]);
 	poll_now();
 	ck_assert_int_eq(new.events, WEFT_READABLE);

@@ -9,19 +9,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "reactor/backend.h"
 #include "tests/harness.h"
 
 enum { SECONDS = 60, DESCRIPTORS = 4096, PATIENCE = 1000 };
-
-static const char *const backends[] = {
-#ifdef HAVE_EPOLL
-	"epoll",
-#endif
-#ifdef HAVE_KQUEUE
-	"kqueue",
-#endif
-	"poll",
-};
 
 /* --- the program */
 
@@ -40,7 +31,7 @@ run(Suite *suite)
 /* In a process of its own: with CK_FORK=no the tests leave a loop behind that
  * the next backend could not replace. */
 static int
-run_on(const char *backend, Suite *(*make)(const char *))
+run_on(const char *backend, const char *kind, Suite *(*make)(const char *))
 {
 	int status;
 	pid_t child;
@@ -49,7 +40,8 @@ run_on(const char *backend, Suite *(*make)(const char *))
 	child = fork();
 	if (child == 0) {
 		setenv("WEFT_BACKEND", backend, 1);
-		printf("With %s:\n", backend);
+		setenv("KQUEUE_DOUBLE", kind, 1);
+		printf("With %s%s%s:\n", backend, *kind ? " as on " : "", kind);
 		exit(run(make(backend)));
 	}
 	if (child < 0 || waitpid(child, &status, 0) != child) {
@@ -66,9 +58,13 @@ weft_test_main(Suite *(*make)(const char *backend))
 	int result = EXIT_SUCCESS;
 	size_t i;
 
-	for (i = 0; i < sizeof backends / sizeof *backends; i++)
-		if (run_on(backends[i], make) != EXIT_SUCCESS)
-			result = EXIT_FAILURE;
+	if (weft_test_kqueues != NULL) {
+		for (i = 0; weft_test_kqueues[i] != NULL; i++)
+			result |= run_on("kqueue", weft_test_kqueues[i], make);
+		return result;
+	}
+	for (i = 0; weft__backends[i] != NULL; i++)
+		result |= run_on(weft__backends[i]->name, "", make);
 	return result;
 }
 

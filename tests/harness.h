@@ -18,7 +18,8 @@
  *           return weft_test_main(make_suite);
  *   }
  *
- * The suite runs once for each backend. Check gives each test a process, and
+ * The suite runs once for each backend; linked again with a double of kqueue
+ * (see files.am), once for each kernel that the double can be. Check gives each test a process, and
  * so a loop, of its own; with CK_FORK=no all tests of a backend share one.
  * Time limits are for a machine that is busy; CK_TIMEOUT_MULTIPLIER stretches
  * them further, for valgrind.
@@ -45,6 +46,9 @@
 
 /* What main returns. The name of the backend is for the suite to use or not. */
 int weft_test_main(Suite *(*make)(const char *backend));
+/* Defined in a program that is linked with the double of kqueue, whose suites
+ * run on these only: the kernels that the double can be. */
+extern const char *const weft_test_kqueues[] __attribute__((weak));
 /* The same for what has no loop: the suite runs once. */
 int weft_test_main_once(Suite *(*make)(void));
 
