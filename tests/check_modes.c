@@ -228,6 +228,95 @@ START_TEST(a_rest_takes_a_slot_out_until_the_next_want)
 }
 END_TEST
 
+/* --- any sequence of operations, with poll(2) as the oracle */
+
+enum { PIPES = 12, STEPS = 5000 };
+
+static struct {
+	int ends[2];
+	struct once once;
+	bool waits;
+} pipes[PIPES];
+
+static uint32_t
+dice(uint32_t sides)
+{
+	static uint32_t state = 88172645u;
+
+	state ^= state << 13;
+	state ^= state >> 17;
+	state ^= state << 5;
+	return state % sides;
+}
+
+static bool
+readable(int fd)
+{
+	return weft__slot_probe(fd, WEFT_READABLE) == WEFT_READABLE;
+}
+
+static void
+step(int i)
+{
+	int fd = pipes[i].ends[0];
+	struct weft__slot *slot = weft__slot_find(&reactor, fd);
+
+	switch (dice(5)) {
+	case 0:
+		if (slot == NULL)
+			slot = weft__slot_open(&reactor, fd, WEFT__ONCE);
+		if (!pipes[i].waits)
+			wait_once(slot, &pipes[i].once, WEFT_READABLE);
+		pipes[i].waits = true;
+		break;
+	case 1:         /* gives up */
+		if (slot == NULL)
+			break;
+		if (pipes[i].waits)
+			weft__slot_remove(slot, &pipes[i].once.waiter);
+		pipes[i].waits = false;
+		weft__slot_close(&reactor, slot);
+		break;
+	case 2:
+		if (!readable(fd))
+			put_byte(pipes[i].ends[1]);
+		break;
+	case 3:
+		if (readable(fd))
+			take_byte(fd);
+		break;
+	default:
+		poll_now();
+		for (int n = 0; n < PIPES; n++) {
+			bool told = pipes[n].waits && readable(pipes[n].ends[0]);
+
+			ck_assert_msg(pipes[n].once.calls == told,
+			    "pipe %d was told %d times", n, pipes[n].once.calls);
+			pipes[n].once.calls = 0;
+			pipes[n].waits &= !told;
+		}
+	}
+}
+
+START_TEST(whatever_was_done_who_waits_is_told_what_is_ready_and_nobody_else)
+{
+	for (int i = 0; i < PIPES; i++)
+		make_pipe(pipes[i].ends);
+	for (int n = 0; n < STEPS; n++)
+		step((int)dice(PIPES));
+	ck_assert_uint_eq(reactor.stats.stale_events, 0);
+	ck_assert_uint_eq(reactor.stats.spins, 0);
+	for (int i = 0; i < PIPES; i++) {
+		struct weft__slot *slot = weft__slot_find(&reactor, pipes[i].ends[0]);
+
+		if (slot != NULL)
+			weft__slot_close(&reactor, slot);
+		close(pipes[i].ends[0]);
+		close(pipes[i].ends[1]);
+	}
+}
+END_TEST
+
 static Suite *
 make_suite(const char *backend)
 {
@@ -246,6 +335,8 @@ make_suite(const char *backend)
 	tcase_add_test(tc, a_waiter_that_was_removed_is_not_told);
 	tcase_add_test(tc, a_regular_file_is_always_ready);
 	tcase_add_test(tc, a_rest_takes_a_slot_out_until_the_next_want);
+	tcase_add_test(tc,
+	    whatever_was_done_who_waits_is_told_what_is_ready_and_nobody_else);
 	return suite;
 }
 

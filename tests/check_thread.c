@@ -353,7 +353,8 @@ END_TEST
 static int
 wait_and_tell(void *arg)
 {
-	*(int *)arg = weft_fd_wait(borrowed[0], WEFT_READABLE, soon_enough());
+	/* A deadline would come with one more look, which needs no poller. */
+	*(int *)arg = weft_fd_wait(borrowed[0], WEFT_READABLE, WEFT_NEVER);
 	return 0;
 }
 
