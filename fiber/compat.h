@@ -5,7 +5,10 @@
 #ifndef WEFT_FIBER_COMPAT_H
 #define WEFT_FIBER_COMPAT_H
 
+#include <signal.h>
+#include <stdbool.h>
 #include <sys/mman.h>
+#include <sys/types.h>
 
 /* Compulsory for stacks on OpenBSD, a hint or nothing elsewhere. */
 #ifndef MAP_STACK
@@ -42,5 +45,24 @@
 #ifndef __OpenBSD__
 #define WEFT__HAS_MINCORE 1
 #endif
+
+/* One more than the highest signal; NSIG does not count all of them on FreeBSD,
+ * where the last is 128. */
+#define WEFT__SIGNALS 129
+/* From here on they queue. OpenBSD and macOS have none that do. */
+#ifdef SIGRTMIN
+#define WEFT__FIRST_REALTIME SIGRTMIN
+#else
+#define WEFT__FIRST_REALTIME WEFT__SIGNALS
+#endif
+
+/* Takes one that is blocked and pending, without waiting, if there is one and
+ * the system can. */
+bool weft__compat_take_pending(const sigset_t *, siginfo_t *);
+/* To this process, as it came. */
+void weft__compat_send_again(const siginfo_t *);
+/* A descriptor that becomes readable when the process ends, close-on-exec. -1:
+ * not to be had. */
+int weft__compat_pidfd(pid_t);
 
 #endif

@@ -12,6 +12,7 @@
 
 #include "fiber/fiber.h"
 #include "fiber/offload.h"
+#include "fiber/signal.h"
 
 static _Thread_local struct weft_loop *here;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -47,6 +48,7 @@ destroy_loop(void *arg)
 
 	if (loop->current == &loop->main)
 		weft__locals_end(&loop->main);
+	weft__watch_forget(loop);
 	weft__offload_forget(loop);
 	if (loop->destroy_place != NULL)
 		loop->destroy_place(loop->place);

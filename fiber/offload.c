@@ -16,10 +16,12 @@
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <time.h>
 
 #include "fiber/fiber.h"
 #include "fiber/offload.h"
+#include "weft/process.h"
 
 enum { THREADS = 4, IDLE_SECONDS = 10 };
 
@@ -246,4 +248,67 @@ weft__offload_forget(struct weft_loop *loop)
 		if (job->loop == loop)
 			job->loop = NULL;
 	pthread_mutex_unlock(&pool.lock);
+}
+
+/* --- for programs */
+
+struct call {
+	struct weft__job job;           /* first */
+	int (*fn)(void *);
+	void *arg;
+	int result;
+	int error;                      /* errno, before the call and after it */
+};
+
+static void
+make_call(struct weft__job *job)
+{
+	struct call *call = (struct call *)job;
+
+	errno = call->error;
+	call->result = call->fn(call->arg);
+	call->error = errno;
+}
+
+static void
+free_call(struct weft__job *job)
+{
+	free(job);
+}
+
+static struct call *
+new_call(int (*fn)(void *), void *arg, int error)
+{
+	struct call *call = malloc(sizeof *call);
+
+	if (call != NULL)
+		*call = (struct call){ .job.work = make_call, .job.free = free_call,
+		    .fn = fn, .arg = arg, .error = error };
+	return call;
+}
+
+int
+weft_offload(int (*fn)(void *), void *arg, int *result, int64_t deadline)
+{
+	int saved = errno, error;
+	struct weft_loop *loop = weft__loop();
+	struct call *call;
+
+	if (loop == NULL)
+		return -1;
+	error = fn == NULL ? EINVAL : weft__check(loop);
+	if (error == 0) {
+		call = new_call(fn, arg, saved);
+		error = call == NULL ? ENOMEM : weft__offload(loop, &call->job, deadline);
+	}
+	if (error != 0) {
+		errno = error;
+		return -1;
+	}
+	if (result != NULL)
+		*result = call->result;
+	error = call->error;
+	free(call);
+	errno = error;
+	return 0;
 }

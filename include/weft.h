@@ -7,6 +7,7 @@
 #include "weft/loop.h"
 #include "weft/memory.h"
 #include "weft/pipe.h"
+#include "weft/process.h"
 #include "weft/scope.h"
 #include "weft/server.h"
 #include "weft/stream.h"

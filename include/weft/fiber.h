@@ -9,7 +9,7 @@
  * deadline or an enclosing one has passed, with EDEADLK when nothing is left
  * that could wake it, and with ECHILD in a forked child.
  *
- * With it comes weft/scope.h.
+ * With it come weft/process.h and weft/scope.h.
  *
  * Pages: weft_fiber(3), weft_yield(3), weft_deadline(3), weft_fd_wait(3).
  */
@@ -107,6 +107,7 @@ WEFT_API int weft_fd_forget(int fd);
 
 WEFT_END_DECLS
 
+#include <weft/process.h>
 #include <weft/scope.h>
 
 #endif

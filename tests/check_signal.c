@@ -1,0 +1,636 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * tests/check_signal.c - waiting for signals, and what is left alone by it:
+ * the program's handlers and masks, and the signals between two waits.
+ */
+#include "config.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "tests/harness.h"
+#include "weft/process.h"
+
+static volatile sig_atomic_t handled;
+
+static void
+count_handled(int signal)
+{
+	(void)signal;
+	handled++;
+}
+
+static sigset_t
+set_of(int first, int second)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, first);
+	if (second != 0)
+		sigaddset(&set, second);
+	return set;
+}
+
+static void
+handle(int signal)
+{
+	struct sigaction action = { .sa_handler = count_handled };
+
+	handled = 0;
+	ck_assert_int_eq(sigaction(signal, &action, NULL), 0);
+}
+
+static void
+ignore(int signal)
+{
+	struct sigaction action = { .sa_handler = SIG_IGN };
+
+	ck_assert_int_eq(sigaction(signal, &action, NULL), 0);
+}
+
+static void
+assert_handler(int signal, void (*handler)(int))
+{
+	struct sigaction action;
+
+	ck_assert_int_eq(sigaction(signal, NULL, &action), 0);
+	ck_assert(!(action.sa_flags & SA_SIGINFO));
+	ck_assert(action.sa_handler == handler);
+}
+
+static void
+assert_blocked(int signal, int is)
+{
+	sigset_t set;
+
+	ck_assert_int_eq(pthread_sigmask(SIG_BLOCK, NULL, &set), 0);
+	ck_assert_int_eq(sigismember(&set, signal), is);
+}
+
+static void
+block(int signal)
+{
+	sigset_t set = set_of(signal, 0);
+
+	ck_assert_int_eq(pthread_sigmask(SIG_BLOCK, &set, NULL), 0);
+}
+
+struct waiting {
+	sigset_t set;
+	siginfo_t info;
+	int64_t deadline;
+	int result, error;
+};
+
+static int
+wait_for(void *arg)
+{
+	struct waiting *w = arg;
+
+	memset(&w->info, 0, sizeof w->info);
+	w->result = weft_signal_wait(&w->set, &w->info, w->deadline);
+	w->error = errno;
+	return w->result;
+}
+
+static struct weft_fiber *
+start(struct waiting *w, int first, int second)
+{
+	struct weft_fiber *fiber;
+
+	*w = (struct waiting){ .set = set_of(first, second), .deadline = soon_enough() };
+	fiber = weft_spawn(wait_for, w);
+	ck_assert_ptr_nonnull(fiber);
+	ck_assert_ok(weft_yield());
+	return fiber;
+}
+
+static void
+finish(struct weft_fiber *fiber)
+{
+	ck_assert_ok(weft_join(fiber, NULL, soon_enough()));
+}
+
+/* --- what comes */
+
+START_TEST(a_signal_ends_the_wait_with_its_number_and_info)
+{
+	struct waiting w;
+	struct weft_fiber *fiber = start(&w, SIGUSR1, SIGUSR2);
+
+	ck_assert_int_eq(kill(getpid(), SIGUSR2), 0);
+	finish(fiber);
+	ck_assert_int_eq(w.result, SIGUSR2);
+	ck_assert_int_eq(w.info.si_signo, SIGUSR2);
+	ck_assert_int_eq(w.info.si_pid, getpid());
+}
+END_TEST
+
+static void *
+kill_soon(void *signal)
+{
+	usleep(3000);
+	kill(getpid(), (int)(intptr_t)signal);
+	return NULL;
+}
+
+START_TEST(a_signal_wakes_a_loop_that_sleeps)
+{
+	sigset_t set = set_of(SIGUSR1, 0);
+	pthread_t thread;
+
+	for (int i = 0; i < 20; i++) {
+		ignore(SIGUSR1);
+		errno = 12345;
+		ck_assert_int_eq(pthread_create(&thread, NULL, kill_soon,
+		    (void *)(intptr_t)SIGUSR1), 0);
+		ck_assert_int_eq(weft_signal_wait(&set, NULL, soon_enough()), SIGUSR1);
+		ck_assert_int_eq(errno, 12345);
+		pthread_join(thread, NULL);
+	}
+}
+END_TEST
+
+START_TEST(a_value_comes_with_a_queued_signal)
+{
+	struct waiting w;
+	struct weft_fiber *fiber = start(&w, SIGUSR1, 0);
+
+	ck_assert_int_eq(sigqueue(getpid(), SIGUSR1, (union sigval){ .sival_int = 42 }), 0);
+	finish(fiber);
+	ck_assert_int_eq(w.info.si_value.sival_int, 42);
+}
+END_TEST
+
+START_TEST(all_who_wait_for_a_signal_get_it)
+{
+	struct waiting w[4];
+	struct weft_fiber *fibers[4];
+
+	for (int i = 0; i < 4; i++)
+		fibers[i] = start(&w[i], SIGUSR1, i % 2 ? SIGUSR2 : 0);
+	ck_assert_int_eq(kill(getpid(), SIGUSR1), 0);
+	for (int i = 0; i < 4; i++) {
+		finish(fibers[i]);
+		ck_assert_int_eq(w[i].result, SIGUSR1);
+	}
+}
+END_TEST
+
+static volatile int waiting_there;
+
+static int
+say_that_it_waits(void *unused)
+{
+	(void)unused;
+	waiting_there = 1;
+	return 0;
+}
+
+static void *
+wait_in_a_thread(void *arg)
+{
+	weft_go(say_that_it_waits, NULL);       /* runs once we have parked */
+	wait_for(arg);
+	return NULL;
+}
+
+START_TEST(loops_of_several_threads_get_it)
+{
+	struct waiting there = { .set = set_of(SIGUSR1, 0), .deadline = soon_enough() }, w;
+	struct weft_fiber *fiber;
+	pthread_t thread;
+
+	waiting_there = 0;
+	ck_assert_int_eq(pthread_create(&thread, NULL, wait_in_a_thread, &there), 0);
+	yield_until(&waiting_there);
+	fiber = start(&w, SIGUSR1, 0);
+	ck_assert_int_eq(kill(getpid(), SIGUSR1), 0);
+	finish(fiber);
+	ck_assert_int_eq(pthread_join(thread, NULL), 0);
+	ck_assert_int_eq(w.result, SIGUSR1);
+	ck_assert_int_eq(there.result, SIGUSR1);
+	assert_handler(SIGUSR1, SIG_DFL);
+}
+END_TEST
+
+/* --- how a wait ends otherwise */
+
+START_TEST(a_wait_ends_at_its_deadline_and_by_a_cancel)
+{
+	struct waiting w;
+	struct weft_fiber *fiber = start(&w, SIGUSR1, 0);
+	sigset_t set = set_of(SIGUSR1, 0);
+
+	ck_assert_fails(weft_signal_wait(&set, NULL, WEFT_NOWAIT), EAGAIN);
+	ck_assert_fails(weft_signal_wait(&set, NULL, weft_after(2)), ETIMEDOUT);
+	ck_assert_fails(weft_signal_wait(&set, NULL, weft_after(-1)), ETIMEDOUT);
+	ck_assert_ok(weft_cancel(fiber));
+	finish(fiber);
+	ck_assert_int_eq(w.result, -1);
+	ck_assert_int_eq(w.error, ECANCELED);
+	assert_handler(SIGUSR1, SIG_DFL);
+}
+END_TEST
+
+START_TEST(an_enclosing_deadline_ends_the_wait)
+{
+	sigset_t set = set_of(SIGUSR1, 0);
+
+	ck_assert_ok(weft_deadline_push(weft_after(1)));
+	ck_assert_fails(weft_signal_wait(&set, NULL, WEFT_NEVER), ETIMEDOUT);
+	weft_deadline_pop();
+}
+END_TEST
+
+START_TEST(what_cannot_be_waited_for_is_EINVAL)
+{
+	static const int never[] = { SIGKILL, SIGSTOP, SIGSEGV, SIGBUS, SIGFPE, SIGILL };
+	sigset_t set;
+
+	sigemptyset(&set);
+	ck_assert_fails(weft_signal_wait(&set, NULL, WEFT_NEVER), EINVAL);
+	ck_assert_fails(weft_signal_wait(NULL, NULL, WEFT_NEVER), EINVAL);
+	sigfillset(&set);
+	ck_assert_fails(weft_signal_wait(&set, NULL, WEFT_NEVER), EINVAL);
+	for (size_t i = 0; i < sizeof never / sizeof *never; i++) {
+		set = set_of(never[i], SIGUSR1);
+		ck_assert_fails(weft_signal_wait(&set, NULL, WEFT_NEVER), EINVAL);
+	}
+	assert_handler(SIGUSR1, SIG_DFL);
+}
+END_TEST
+
+START_TEST(a_wait_is_no_deadlock)
+{
+	struct waiting w;
+	struct weft_fiber *fiber = start(&w, SIGUSR1, 0);
+	pthread_t thread;
+
+	ck_assert_int_eq(pthread_create(&thread, NULL, kill_soon,
+	    (void *)(intptr_t)SIGUSR1), 0);
+	ck_assert_ok(weft_join(fiber, NULL, WEFT_NEVER));
+	ck_assert_fails(weft_park(WEFT_NEVER), EDEADLK);
+	pthread_join(thread, NULL);
+}
+END_TEST
+
+/* --- what is left alone */
+
+START_TEST(the_old_handler_runs_before_and_after_but_not_during_a_wait)
+{
+	struct waiting w;
+	struct weft_fiber *fiber;
+
+	handle(SIGUSR1);
+	raise(SIGUSR1);
+	ck_assert_int_eq(handled, 1);
+	fiber = start(&w, SIGUSR1, 0);
+	raise(SIGUSR1);
+	finish(fiber);
+	ck_assert_int_eq(handled, 1);
+	assert_handler(SIGUSR1, count_handled);
+	raise(SIGUSR1);
+	ck_assert_int_eq(handled, 2);
+}
+END_TEST
+
+START_TEST(a_handler_that_was_put_there_meanwhile_stays)
+{
+	struct waiting w;
+	struct weft_fiber *fiber = start(&w, SIGUSR1, SIGUSR2);
+
+	handle(SIGUSR1);
+	raise(SIGUSR2);
+	finish(fiber);
+	assert_handler(SIGUSR1, count_handled);
+	assert_handler(SIGUSR2, SIG_DFL);
+}
+END_TEST
+
+START_TEST(the_handler_stands_until_the_last_wait_has_ended)
+{
+	struct waiting w[2];
+	struct weft_fiber *fibers[2];
+
+	for (int i = 0; i < 2; i++)
+		fibers[i] = start(&w[i], SIGUSR1, 0);
+	ck_assert_ok(weft_cancel(fibers[0]));
+	finish(fibers[0]);
+	raise(SIGUSR1);                 /* which would kill us */
+	finish(fibers[1]);
+	ck_assert_int_eq(w[1].result, SIGUSR1);
+	assert_handler(SIGUSR1, SIG_DFL);
+}
+END_TEST
+
+START_TEST(the_same_signal_twice_before_the_fiber_runs_is_one)
+{
+	struct waiting w;
+	struct weft_fiber *fiber;
+
+	handle(SIGUSR1);
+	fiber = start(&w, SIGUSR1, 0);
+	raise(SIGUSR1);
+	raise(SIGUSR1);
+	raise(SIGUSR1);
+	finish(fiber);
+	ck_assert_int_eq(w.result, SIGUSR1);
+	ck_assert_int_eq(handled, 0);
+}
+END_TEST
+
+START_TEST(another_signal_before_the_fiber_runs_goes_to_the_old_handler)
+{
+	struct waiting w;
+	struct weft_fiber *fiber;
+
+	handle(SIGUSR2);
+	fiber = start(&w, SIGUSR1, SIGUSR2);
+	raise(SIGUSR1);
+	raise(SIGUSR2);
+	ck_assert_int_eq(handled, 0);
+	finish(fiber);
+	ck_assert_int_eq(w.result, SIGUSR1);
+	ck_assert_int_eq(handled, 1);
+}
+END_TEST
+
+START_TEST(another_signal_before_the_fiber_runs_goes_to_the_next_wait)
+{
+	struct waiting w, other;
+	struct weft_fiber *fiber = start(&w, SIGUSR1, SIGUSR2), *next;
+
+	raise(SIGUSR1);
+	raise(SIGUSR2);
+	next = start(&other, SIGUSR2, 0);
+	finish(fiber);
+	finish(next);
+	ck_assert_int_eq(w.result, SIGUSR1);
+	ck_assert_int_eq(other.result, SIGUSR2);
+}
+END_TEST
+
+/* --- blocked signals: nothing is lost between two waits */
+
+START_TEST(a_blocked_signal_that_is_pending_ends_the_wait_at_once)
+{
+	sigset_t set = set_of(SIGUSR1, SIGUSR2);
+	siginfo_t info;
+
+	block(SIGUSR1);
+	raise(SIGUSR1);
+	ck_assert_int_eq(weft_signal_wait(&set, &info, WEFT_NOWAIT), SIGUSR1);
+	ck_assert_int_eq(info.si_signo, SIGUSR1);
+	assert_blocked(SIGUSR1, 1);
+	assert_blocked(SIGUSR2, 0);
+	ck_assert_fails(weft_signal_wait(&set, NULL, WEFT_NOWAIT), EAGAIN);
+	assert_blocked(SIGUSR1, 1);
+}
+END_TEST
+
+START_TEST(a_blocked_signal_is_unblocked_while_somebody_waits)
+{
+	struct waiting w[3];
+	struct weft_fiber *fibers[3];
+
+	block(SIGUSR1);
+	for (int i = 0; i < 3; i++)
+		fibers[i] = start(&w[i], SIGUSR1, 0);
+	assert_blocked(SIGUSR1, 0);
+	for (int i = 0; i < 2; i++) {   /* in the order in which they came */
+		ck_assert_ok(weft_cancel(fibers[i]));
+		finish(fibers[i]);
+		assert_blocked(SIGUSR1, 0);
+	}
+	ck_assert_int_eq(kill(getpid(), SIGUSR1), 0);
+	finish(fibers[2]);
+	ck_assert_int_eq(w[2].result, SIGUSR1);
+	assert_blocked(SIGUSR1, 1);
+}
+END_TEST
+
+START_TEST(no_queued_signal_is_lost_or_out_of_order_between_waits)
+{
+	sigset_t set = set_of(SIGRTMIN, 0);
+	siginfo_t info;
+
+	block(SIGRTMIN);
+	for (int i = 0; i < 50; i++)
+		ck_assert_int_eq(sigqueue(getpid(), SIGRTMIN,
+		    (union sigval){ .sival_int = i }), 0);
+	for (int i = 0; i < 50; i++) {
+		ck_assert_int_eq(weft_signal_wait(&set, &info, WEFT_NOWAIT), SIGRTMIN);
+		ck_assert_int_eq(info.si_value.sival_int, i);
+	}
+	ck_assert_fails(weft_signal_wait(&set, NULL, WEFT_NOWAIT), EAGAIN);
+}
+END_TEST
+
+START_TEST(a_burst_of_queued_signals_during_a_wait_is_kept)
+{
+	struct waiting w;
+	struct weft_fiber *fiber;
+	siginfo_t info;
+
+	block(SIGRTMIN);
+	fiber = start(&w, SIGRTMIN, 0);
+	for (int i = 0; i < 20; i++)
+		ck_assert_int_eq(sigqueue(getpid(), SIGRTMIN,
+		    (union sigval){ .sival_int = i }), 0);
+	finish(fiber);
+	ck_assert_int_eq(w.info.si_value.sival_int, 0);
+	for (int i = 1; i < 20; i++) {
+		ck_assert_int_eq(weft_signal_wait(&w.set, &info, WEFT_NOWAIT), SIGRTMIN);
+		ck_assert_int_eq(info.si_value.sival_int, i);
+	}
+}
+END_TEST
+
+/* --- threads and processes */
+
+static void *
+die_waiting(void *arg)
+{
+	struct waiting *w = arg;
+	struct weft_fiber *fiber = weft_spawn(wait_for, w);
+
+	weft_yield();
+	return fiber;                   /* which still waits, and is dropped */
+}
+
+START_TEST(a_thread_that_ends_takes_its_waits_with_it)
+{
+	struct waiting w = { .set = set_of(SIGUSR1, 0), .deadline = WEFT_NEVER };
+	pthread_t thread;
+
+	handle(SIGUSR1);
+	ck_assert_int_eq(pthread_create(&thread, NULL, die_waiting, &w), 0);
+	ck_assert_int_eq(pthread_join(thread, NULL), 0);
+	assert_handler(SIGUSR1, count_handled);
+	raise(SIGUSR1);
+	ck_assert_int_eq(handled, 1);
+}
+END_TEST
+
+static int
+check_child(void)
+{
+	struct sigaction action;
+	struct waiting w;
+	struct weft_fiber *fiber;
+	sigset_t set;
+
+	if (sigaction(SIGUSR1, NULL, &action) < 0 || action.sa_handler != SIG_DFL)
+		return 1;
+	if (pthread_sigmask(SIG_BLOCK, NULL, &set) != 0 || !sigismember(&set, SIGUSR1))
+		return 2;
+	if (weft_loop_after_fork() < 0)
+		return 3;
+	w = (struct waiting){ .set = set_of(SIGUSR1, 0), .deadline = soon_enough() };
+	fiber = weft_spawn(wait_for, &w);
+	if (weft_yield() < 0 || raise(SIGUSR1) != 0)
+		return 4;
+	if (weft_join(fiber, NULL, soon_enough()) < 0)
+		return 5;
+	return w.result == SIGUSR1 ? 0 : 6;
+}
+
+START_TEST(a_forked_child_has_the_old_handlers_and_may_wait)
+{
+	struct waiting w;
+	struct weft_fiber *fiber;
+	int status = -1;
+	pid_t child;
+
+	block(SIGUSR1);
+	fiber = start(&w, SIGUSR1, 0);
+	child = fork();
+	if (child == 0)
+		_exit(check_child());
+	ck_assert_int_eq(waitpid(child, &status, 0), child);
+	ck_assert_int_eq(status, 0);
+	ck_assert_int_eq(kill(getpid(), SIGUSR1), 0);
+	finish(fiber);
+	ck_assert_int_eq(w.result, SIGUSR1);
+}
+END_TEST
+
+static volatile int storming;
+
+static void *
+storm(void *unused)
+{
+	while (storming) {
+		kill(getpid(), SIGUSR1);
+		kill(getpid(), SIGUSR2);
+	}
+	return unused;
+}
+
+static int
+wait_many_times(void *count)
+{
+	sigset_t set = set_of(SIGUSR1, SIGUSR2);
+	int i;
+
+	for (i = 0; i < 300; i++) {
+		int result = weft_signal_wait(&set, NULL, soon_enough());
+
+		ck_assert(result == SIGUSR1 || result == SIGUSR2);
+		++*(int *)count;
+	}
+	return 0;
+}
+
+static void *
+wait_many_times_there(void *count)
+{
+	wait_many_times(count);
+	return NULL;
+}
+
+START_TEST(waits_come_and_go_in_a_storm_of_signals)
+{
+	int counts[4] = { 0 };
+	pthread_t threads[2], noise;
+	struct weft_fiber *fibers[2];
+
+	handle(SIGUSR1);
+	handle(SIGUSR2);
+	storming = 1;
+	ck_assert_int_eq(pthread_create(&noise, NULL, storm, NULL), 0);
+	for (int i = 0; i < 2; i++) {
+		fibers[i] = weft_spawn(wait_many_times, &counts[i]);
+		ck_assert_int_eq(pthread_create(&threads[i], NULL,
+		    wait_many_times_there, &counts[2 + i]), 0);
+	}
+	for (int i = 0; i < 2; i++)
+		finish(fibers[i]);
+	for (int i = 0; i < 2; i++)
+		ck_assert_int_eq(pthread_join(threads[i], NULL), 0);
+	storming = 0;
+	ck_assert_int_eq(pthread_join(noise, NULL), 0);
+	for (int i = 0; i < 4; i++)
+		ck_assert_int_eq(counts[i], 300);
+	assert_handler(SIGUSR1, count_handled);
+}
+END_TEST
+
+static void
+undo(void)
+{
+	struct sigaction action = { .sa_handler = SIG_DFL };
+	sigset_t set = set_of(SIGUSR1, SIGRTMIN);
+
+	sigaction(SIGUSR1, &action, NULL);
+	sigaction(SIGUSR2, &action, NULL);
+	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+}
+
+static void
+add_tests(TCase *tc)
+{
+	tcase_add_test(tc, a_signal_ends_the_wait_with_its_number_and_info);
+	tcase_add_test(tc, a_signal_wakes_a_loop_that_sleeps);
+	tcase_add_test(tc, a_value_comes_with_a_queued_signal);
+	tcase_add_test(tc, all_who_wait_for_a_signal_get_it);
+	tcase_add_test(tc, loops_of_several_threads_get_it);
+	tcase_add_test(tc, a_wait_ends_at_its_deadline_and_by_a_cancel);
+	tcase_add_test(tc, an_enclosing_deadline_ends_the_wait);
+	tcase_add_test(tc, what_cannot_be_waited_for_is_EINVAL);
+	tcase_add_test(tc, a_wait_is_no_deadlock);
+	tcase_add_test(tc, the_old_handler_runs_before_and_after_but_not_during_a_wait);
+	tcase_add_test(tc, a_handler_that_was_put_there_meanwhile_stays);
+	tcase_add_test(tc, the_handler_stands_until_the_last_wait_has_ended);
+	tcase_add_test(tc, the_same_signal_twice_before_the_fiber_runs_is_one);
+	tcase_add_test(tc, another_signal_before_the_fiber_runs_goes_to_the_old_handler);
+	tcase_add_test(tc, another_signal_before_the_fiber_runs_goes_to_the_next_wait);
+	tcase_add_test(tc, a_blocked_signal_that_is_pending_ends_the_wait_at_once);
+	tcase_add_test(tc, a_blocked_signal_is_unblocked_while_somebody_waits);
+	tcase_add_test(tc, no_queued_signal_is_lost_or_out_of_order_between_waits);
+	tcase_add_test(tc, a_burst_of_queued_signals_during_a_wait_is_kept);
+	tcase_add_test(tc, a_thread_that_ends_takes_its_waits_with_it);
+	tcase_add_test(tc, a_forked_child_has_the_old_handlers_and_may_wait);
+	tcase_add_test(tc, waits_come_and_go_in_a_storm_of_signals);
+}
+
+static Suite *
+make_suite(const char *backend)
+{
+	Suite *suite = suite_create("signal");
+	TCase *tc = test_case(suite, backend);
+
+	tcase_add_checked_fixture(tc, NULL, undo);
+	add_tests(tc);
+	return suite;
+}
+
+int
+main(void)
+{
+	return weft_test_main(make_suite);
+}
