@@ -5,6 +5,7 @@
 #ifndef WEFT_FIBER_COMPAT_H
 #define WEFT_FIBER_COMPAT_H
 
+#include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <sys/mman.h>
@@ -44,6 +45,13 @@
 /* OpenBSD tells no one which pages are resident. */
 #ifndef __OpenBSD__
 #define WEFT__HAS_MINCORE 1
+#endif
+
+/* Linux: the peer has ended its side. */
+#ifdef POLLRDHUP
+#define WEFT__POLLRDHUP POLLRDHUP
+#else
+#define WEFT__POLLRDHUP 0
 #endif
 
 /* One more than the highest signal; NSIG does not count all of them on FreeBSD,

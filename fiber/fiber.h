@@ -151,6 +151,8 @@ int weft__join_finish(struct weft_fiber *);
 struct weft__slot *weft__fd_borrow(struct weft_loop *, int fd);
 /* After that wait: forgets it unless it is a stream's or others still wait. */
 void weft__fd_return(struct weft_loop *, int fd);
+/* By a stream or listener: then it reports arrivals, not states. */
+bool weft__fd_is_owned(const struct weft__slot *);
 
 /* --- deadline.c */
 /* Whether a cancel reaches the fiber now: no shield holds it off. */

@@ -143,9 +143,8 @@ weft__fd_wait_for_close(struct weft_loop *loop, int64_t deadline)
 
 /* --- for programs */
 
-/* A descriptor that a stream or listener owns reports arrivals, not states. */
-static bool
-owned(const struct weft__slot *slot)
+bool
+weft__fd_is_owned(const struct weft__slot *slot)
 {
 	return slot != NULL && (slot->notify != NULL || slot->mode == WEFT__LEVEL);
 }
@@ -164,7 +163,7 @@ weft__fd_return(struct weft_loop *loop, int fd)
 {
 	struct weft__slot *slot = weft__slot_find(&loop->reactor, fd);
 
-	if (slot != NULL && slot->waiters == NULL && !owned(slot))
+	if (slot != NULL && slot->waiters == NULL && !weft__fd_is_owned(slot))
 		weft__slot_close(&loop->reactor, slot);
 }
 
@@ -194,7 +193,8 @@ weft_fd_wait(int fd, int events, int64_t deadline)
 	error = weft__check(loop);
 	if (error != 0)
 		return fail(error);
-	if (deadline == WEFT_NOWAIT || owned(weft__slot_find(&loop->reactor, fd))) {
+	if (deadline == WEFT_NOWAIT ||
+	    weft__fd_is_owned(weft__slot_find(&loop->reactor, fd))) {
 		ready = weft__slot_probe(fd, events);
 		if (ready != 0)
 			return ready;

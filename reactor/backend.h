@@ -23,7 +23,10 @@
 
 #include "reactor/reactor.h"
 
-enum { WEFT__CAN_EDGE = 1 };
+enum {
+	WEFT__CAN_EDGE = 1,
+	WEFT__CAN_URGENT = 2    /* also to report hang-ups alone */
+};
 
 struct weft__backend {
 	const char *name;

@@ -57,6 +57,8 @@ mask(const struct weft__slot *slot, int events)
 		set |= EPOLLIN | EPOLLRDHUP;
 	if (events & WEFT_WRITABLE)
 		set |= EPOLLOUT;
+	if (events & WEFT__URGENT)
+		set |= EPOLLPRI;
 	if (slot->mode == WEFT__EDGE)
 		set |= EPOLLET;
 	if (slot->mode == WEFT__ONCE)
@@ -107,6 +109,8 @@ translate(uint32_t set)
 		events |= WEFT_WRITABLE;
 	if (set & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
 		events |= WEFT__ENDED;
+	if (set & EPOLLPRI)
+		events |= WEFT__URGENT;
 	return events;
 }
 
@@ -131,7 +135,7 @@ set_fd(struct weft__reactor *reactor)
 }
 
 const struct weft__backend weft__epoll = {
-	"epoll", WEFT__CAN_EDGE, open_set, close_set, watch, forget, wait_for, set_fd
+	"epoll", WEFT__CAN_EDGE | WEFT__CAN_URGENT, open_set, close_set, watch, forget, wait_for, set_fd
 };
 
 #endif

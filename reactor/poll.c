@@ -72,6 +72,8 @@ mask(int events)
 		set |= POLLIN | POLLRDHUP;
 	if (events & WEFT_WRITABLE)
 		set |= POLLOUT;
+	if (events & WEFT__URGENT)
+		set |= POLLPRI;
 	return set;
 }
 
@@ -117,6 +119,8 @@ translate(short set)
 		events |= WEFT_WRITABLE;
 	if (set & (POLLRDHUP | POLLHUP | POLLERR))
 		events |= WEFT__ENDED;
+	if (set & POLLPRI)
+		events |= WEFT__URGENT;
 	return events;
 }
 
@@ -178,5 +182,5 @@ set_fd(struct weft__reactor *reactor)
 }
 
 const struct weft__backend weft__poll = {
-	"poll", 0, open_set, close_set, watch, forget, wait_for, set_fd
+	"poll", WEFT__CAN_URGENT, open_set, close_set, watch, forget, wait_for, set_fd
 };

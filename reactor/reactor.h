@@ -33,6 +33,8 @@
  * comes with the others and is to be remembered, because data and the end may
  * come in one event and a short read would hide the end. */
 #define WEFT__ENDED 4
+/* Urgent data, where the backend can tell (WEFT__CAN_URGENT). */
+#define WEFT__URGENT 8
 
 enum weft__mode {
 	WEFT__UNUSED, WEFT__EDGE, WEFT__LEVEL, WEFT__ONCE, WEFT__ALWAYS

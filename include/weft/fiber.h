@@ -11,11 +11,13 @@
  *
  * With it come weft/process.h and weft/scope.h.
  *
- * Pages: weft_fiber(3), weft_yield(3), weft_deadline(3), weft_fd_wait(3).
+ * Pages: weft_fiber(3), weft_yield(3), weft_deadline(3), weft_fd_wait(3),
+ * weft_poll(3).
  */
 #ifndef WEFT_FIBER_H
 #define WEFT_FIBER_H
 
+#include <poll.h>
 #include <weft/base.h>
 
 WEFT_BEGIN_DECLS
@@ -100,6 +102,9 @@ WEFT_API const char *weft_name(const struct weft_fiber *);
  * hang-up and error count as both. EAGAIN (WEFT_NOWAIT), EINVAL (events),
  * EBADF: not open, or closed by weft_fd_close meanwhile. */
 WEFT_API int weft_fd_wait(int fd, int events, int64_t deadline);
+/* As poll(2), which see: how many have something to tell, or 0 when the time is
+ * up; ETIMEDOUT is an enclosing deadline. EINVAL, ENOMEM. */
+WEFT_API int weft_poll(struct pollfd *, nfds_t count, int64_t deadline);
 /* Wakes every waiter with EBADF, then closes. */
 WEFT_API int weft_fd_close(int fd);
 /* The same without closing: foreign code is about to close or replace it. */
