@@ -11,5 +11,6 @@
 #include "weft/scope.h"
 #include "weft/server.h"
 #include "weft/stream.h"
+#include "weft/sync.h"
 #include "weft/tcp.h"
 #include "weft/unix.h"
