@@ -257,6 +257,7 @@ START_TEST(a_signal_handler_may_wake_the_loop_and_keeps_errno)
 	wake_of_loop = &loop->reactor.wake;
 	signals = 0;
 	signal(SIGUSR1, on_signal);
+	weft__wake_rise(wake_of_loop);
 	ck_assert(weft__wake_sleep(wake_of_loop));
 	errno = 12345;
 	raise(SIGUSR1);
