@@ -28,6 +28,8 @@ enum {
 	WEFT__CAN_URGENT = 2    /* also to report hang-ups alone */
 };
 
+enum { WEFT__LEAF = 1024 };      /* slots that the table grows by */
+
 struct weft__backend {
 	const char *name;
 	unsigned capabilities;

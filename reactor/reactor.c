@@ -25,8 +25,6 @@
 #include "reactor/compat.h"
 #include "reactor/reactor.h"
 
-enum { LEAF = 1024 };
-
 const struct weft__backend *const weft__backends[] = {
 #ifdef HAVE_KQUEUE
 	&weft__kqueue,
@@ -54,7 +52,7 @@ close_leaf(struct weft__reactor *reactor, struct weft__slot *leaf)
 {
 	size_t i;
 
-	for (i = 0; i < LEAF; i++) {
+	for (i = 0; i < WEFT__LEAF; i++) {
 		if (leaf[i].mode == WEFT__UNUSED)
 			continue;
 		leaf[i].notify = NULL;
@@ -129,22 +127,22 @@ grow(struct weft__reactor *reactor, size_t leaf)
 static struct weft__slot *
 slot_at(const struct weft__reactor *reactor, int fd)
 {
-	size_t leaf = (size_t)fd / LEAF;
+	size_t leaf = (size_t)fd / WEFT__LEAF;
 
 	if (fd < 0 || leaf >= reactor->leaf_count || reactor->leaves[leaf] == NULL)
 		return NULL;
-	return &reactor->leaves[leaf][fd % LEAF];
+	return &reactor->leaves[leaf][fd % WEFT__LEAF];
 }
 
 static struct weft__slot *
 slot_make(struct weft__reactor *reactor, int fd)
 {
-	size_t leaf = (size_t)fd / LEAF;
+	size_t leaf = (size_t)fd / WEFT__LEAF;
 
 	if (leaf >= reactor->leaf_count && grow(reactor, leaf) < 0)
 		return NULL;
 	if (reactor->leaves[leaf] == NULL) {
-		reactor->leaves[leaf] = calloc(LEAF, sizeof **reactor->leaves);
+		reactor->leaves[leaf] = calloc(WEFT__LEAF, sizeof **reactor->leaves);
 		if (reactor->leaves[leaf] == NULL)
 			return NULL;
 	}
@@ -299,70 +297,20 @@ weft__slot_probe(int fd, int events)
 int
 weft__reactor_fd(struct weft__reactor *reactor)
 {
+	reactor->exposed = true;
 	return reactor->backend->fd(reactor);
 }
 
 int
 weft__reactor_pollfds(struct weft__reactor *reactor, struct pollfd *set, int max)
 {
-	int fd = weft__reactor_fd(reactor);
+	int fd = reactor->backend->fd(reactor);         /* until the next step */
 
 	if (fd < 0)
 		return weft__poll_set(reactor, set, max);
 	if (max > 0)
 		set[0] = (struct pollfd){ .fd = fd, .events = POLLIN };
 	return 1;
-}
-
-static void
-disarm_leaf(struct weft__slot *leaf)
-{
-	size_t i;
-
-	for (i = 0; i < LEAF; i++) {
-		leaf[i].waiters = NULL;
-		leaf[i].armed = leaf[i].pending = 0;
-		leaf[i].in_backend = false;
-		if (leaf[i].mode == WEFT__ONCE)
-			leaf[i].mode = WEFT__UNUSED;
-	}
-}
-
-/* Closes the old set of the backend, and keeps the new one. */
-static void
-close_old(struct weft__reactor *reactor, void *old)
-{
-	void *new = reactor->state;
-
-	reactor->state = old;
-	reactor->backend->close(reactor);
-	reactor->state = new;
-}
-
-int
-weft__reactor_after_fork(struct weft__reactor *reactor)
-{
-	struct weft__wake wake = reactor->wake;
-	void *state = reactor->state;
-	size_t i;
-
-	if (reactor->backend->open(reactor) < 0)
-		return -1;
-	for (i = 0; i < reactor->leaf_count; i++)
-		if (reactor->leaves[i] != NULL)
-			disarm_leaf(reactor->leaves[i]);
-	reactor->inherited = false;
-	if (weft__wake_open(&reactor->wake, reactor) < 0) {
-		reactor->inherited = true;
-		reactor->wake = wake;
-		reactor->backend->close(reactor);
-		reactor->state = state;
-		return -1;
-	}
-	close_old(reactor, state);
-	weft__slot_close(reactor, wake.slot);
-	weft__wake_close(&wake);
-	return 0;
 }
 
 /* --- one poll */
@@ -428,9 +376,20 @@ dispatch(struct weft__reactor *reactor, struct weft__slot *slot)
 	return useful;
 }
 
+/* What outlived its number reports for ever. That of a ONCE slot reports once
+ * and is then quiet, so the first time is no reason yet. */
+static void
+cure(struct weft__reactor *reactor, bool stale)
+{
+	reactor->stale_polls = stale ? reactor->stale_polls + 1 : 0;
+	if (reactor->stale_polls > 1 && weft__reactor_renew(reactor) == 0)
+		reactor->stale_polls = 0;
+}
+
 void
 weft__reactor_poll(struct weft__reactor *reactor, int64_t timeout)
 {
+	uint64_t stale = reactor->stats.stale_events;
 	struct weft__slot *slot, *next;
 	bool useful = false;
 
@@ -446,4 +405,5 @@ weft__reactor_poll(struct weft__reactor *reactor, int64_t timeout)
 	}
 	if (!useful)
 		reactor->stats.spins++;
+	cure(reactor, reactor->stats.stale_events != stale);
 }

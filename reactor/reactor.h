@@ -119,6 +119,8 @@ struct weft__reactor {
 	const struct weft__backend *backend;
 	void *state;                    /* the backend's */
 	bool inherited;                 /* in a child: the state is the parent's, too */
+	bool exposed;                   /* the program knows the set's descriptor */
+	unsigned stale_polls;           /* in a row, up to the last one */
 	struct weft__slot **leaves;     /* 1,024 slots each, by descriptor */
 	size_t leaf_count;
 	struct weft__slot *batch, **batch_end;
@@ -137,8 +139,6 @@ const char *weft__reactor_name(const struct weft__reactor *);
  * but the set that poll(2) would be given. That returns how many there are. */
 int  weft__reactor_fd(struct weft__reactor *);
 int  weft__reactor_pollfds(struct weft__reactor *, struct pollfd *, int max);
-/* In the child: a poller of its own, with nothing armed and nobody waiting. */
-int  weft__reactor_after_fork(struct weft__reactor *);
 /* Waits at most `timeout` milliseconds (-1: for ever), then tells the waiters
  * of everything that was reported. */
 void weft__reactor_poll(struct weft__reactor *, int64_t timeout);
@@ -160,5 +160,13 @@ void weft__slot_remove(struct weft__slot *, struct weft__waiter *);
 /* For descriptors that may be ready without a report (poll(2), no wait): the
  * bits, or -1 with EBADF. */
 int  weft__slot_probe(int fd, int events);
+
+/* --- renew.c */
+
+/* In the child: a poller of its own, with nothing armed and nobody waiting. */
+int  weft__reactor_after_fork(struct weft__reactor *);
+/* A new set, with everything armed that was. Descriptors that turn out to be
+ * closed lose their slots. -1: the old one goes on. */
+int  weft__reactor_renew(struct weft__reactor *);
 
 #endif
