@@ -17,6 +17,7 @@
 #include <stdatomic.h>
 
 #include "fiber/context.h"
+#include "fiber/signal.h"
 #include "fiber/stack.h"
 #include "fiber/wait.h"
 #include "reactor/reactor.h"
@@ -110,6 +111,8 @@ struct weft_loop {
 	struct weft_fiber main;
 	void *place;
 	void (*destroy_place)(void *);
+	int dump_signal;                /* weft_dump_on_signal; 0: none */
+	struct weft__watch dump_watch;  /* for it */
 	uint64_t ids;
 	struct weft_loop_stats stats;
 };

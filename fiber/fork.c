@@ -45,6 +45,7 @@ weft_loop_after_fork(void)
 	loop->timed = 0;
 	loop->stats.parked = 0;
 	loop->addressable = false;
+	loop->dump_signal = 0;
 	weft__loop_renew(loop);
 	return 0;
 }

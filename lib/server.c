@@ -354,7 +354,8 @@ full(const struct weft_server *server)
 static int
 wait_for_change(struct weft_server *server, int64_t deadline, unsigned how)
 {
-	return weft__queue_wait(server->loop, &server->changes, deadline, how);
+	return weft__queue_wait(server->loop, &server->changes, deadline,
+	    how | WEFT__FOR_SERVER);
 }
 
 /* Until the server is closed, or this fiber has to stop. */

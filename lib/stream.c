@@ -70,7 +70,7 @@ weft__stream_enter(struct weft_stream *s, struct weft__side *side, int64_t deadl
 		return error;
 	s->users++;
 	if (side->inside != NULL && !weft__gone(side->inside)) {
-		error = weft__queue_wait(s->loop, &side->turns, deadline, WEFT__INTERNAL);
+		error = weft__queue_wait(s->loop, &side->turns, deadline, WEFT__FOR_TURN);
 		if (error != 0) {
 			weft__stream_go_out(s);
 			return error;
@@ -116,7 +116,8 @@ weft__stream_wait_input(struct weft_stream *s, int64_t deadline)
 	if (s->ready & WEFT_READABLE)
 		return 0;
 	s->reader = weft__running(s->loop);
-	error = weft__park(s->loop, deadline, weft__stream_waiting(s));
+	weft__subject(s->loop, (uint64_t)weft_stream_fd(s));
+	error = weft__park(s->loop, deadline, weft__stream_waiting(s) | WEFT__FOR_INPUT);
 	s->reader = NULL;
 	return s->closed ? EBADF : error;
 }
@@ -130,7 +131,9 @@ weft__stream_wait_output(struct weft_stream *s, int64_t deadline)
 		return errno;
 	if (s->ready & WEFT_WRITABLE)
 		return 0;
-	return weft__queue_wait(s->loop, &s->writers, deadline, weft__stream_waiting(s));
+	weft__subject(s->loop, (uint64_t)weft_stream_write_fd(s));
+	return weft__queue_wait(s->loop, &s->writers, deadline,
+	    weft__stream_waiting(s) | WEFT__FOR_OUTPUT);
 }
 
 bool

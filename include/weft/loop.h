@@ -2,12 +2,13 @@
 /*
  * weft/loop.h - the loop under the fibers of a thread, seen from outside.
  *
- * Pages: weft_loop(3), weft_loop_fd(3).
+ * Pages: weft_loop(3), weft_loop_fd(3), weft_dump(3).
  */
 #ifndef WEFT_LOOP_H
 #define WEFT_LOOP_H
 
 #include <poll.h>
+#include <stdio.h>
 #include <weft/base.h>
 
 WEFT_BEGIN_DECLS
@@ -40,6 +41,14 @@ WEFT_API const char *weft_loop_backend(void);
 WEFT_API const char *weft_loop_context(void);
 /* Fills as much of *stats as stats->size says. EINVAL: less than a size. */
 WEFT_API int weft_loop_stats(struct weft_loop_stats *stats);
+
+/* One line for each fiber: its id and name; what it waits for, with the peer of
+ * a descriptor, and since when; its deadline; how much of its stack it has used
+ * so far. EINVAL: NULL; or what the FILE says. */
+WEFT_API int weft_dump(FILE *);
+/* From now on this signal makes the thread's loop do that to stderr, as soon
+ * as its running fiber waits. 0: no more. EINVAL: as in weft_signal_wait. */
+WEFT_API int weft_dump_on_signal(int signal);
 
 /* --- inside another loop: wait on the descriptor, no longer than the timeout,
  * then step */
