@@ -48,7 +48,7 @@ END_TEST
 START_TEST(reads_of_every_size_give_the_same_bytes)
 {
 	static const size_t sizes[] = { 1, 2, 5, 1023, 1024, 1025, 16384, 20000 };
-	size_t n = chunk_of(_i) < 10 ? 600 : 200 * KIB, at, i;
+	size_t n = chunk_of(_i) < 10 ? 300 : 200 * KIB, at, i;
 	char *sent = patterned(n, 1), *got = malloc(n);
 	struct feeder feeder;
 
@@ -182,7 +182,7 @@ START_TEST(a_large_record_cut_by_the_end_is_kept_whole)
 	struct feeder feeder;
 
 	open_sweep(_i, ends);
-	feed_begin(&feeder, ends[1], sent, chunk_of(_i) < 10 ? 500 : 60000,
+	feed_begin(&feeder, ends[1], sent, chunk_of(_i) < 10 ? 200 : 60000,
 	    chunk_of(_i), true);
 	expect_bytes(ends[0], sent, 10);
 	ck_assert_fails(weft_stream_read_exactly(ends[0], got, 70000, soon_enough()), EPIPE);

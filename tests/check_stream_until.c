@@ -300,7 +300,7 @@ START_TEST(what_is_read_never_depends_on_the_segments)
 {
 	static const char *const delimiters[] = { "a", "ab", "aa", "aab", "aaa", "abab",
 		"aabaa" };
-	char bytes[120];
+	char bytes[60];
 	unsigned seed, i;
 
 	for (seed = 0; seed < 14; seed++) {
@@ -474,7 +474,7 @@ END_TEST
 
 START_TEST(many_lines_in_one_piece_are_not_copied_again_and_again)
 {
-	enum { LINES = 1 << 20 };
+	enum { LINES = 1 << 18 };
 	char *sent = malloc(2 * LINES);
 	struct feeder feeder;
 	const char *line;

@@ -340,16 +340,16 @@ make_suite(const char *backend)
 	tcase_add_test(tc, connect_to_who_does_not_answer_keeps_its_deadline);
 	tcase_add_test(tc, connect_can_be_cancelled);
 
-	/* The thread goes on by itself, with a socket of the resolver's. */
-	tc = test_case_unclean(suite, "resolving");
-	tcase_add_test(tc, resolving_can_be_cancelled_and_keeps_deadlines);
-
 	tc = test_case(suite, "listen");
 	tcase_add_test(tc, a_port_in_use_is_eaddrinuse_in_words);
 	tcase_add_test(tc, a_port_can_be_taken_again_at_once);
 	tcase_add_test(tc, reuse_port_lets_two_listen);
 	tcase_add_test(tc, no_host_means_all_addresses);
 	tcase_add_test(tc, ipv6_names_have_brackets);
+
+	/* Last: the thread goes on by itself, with a socket of the resolver's. */
+	tc = test_case_unclean(suite, "resolving");
+	tcase_add_test(tc, resolving_can_be_cancelled_and_keeps_deadlines);
 	return suite;
 }
 
