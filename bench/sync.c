@@ -4,7 +4,7 @@
  *
  *     sync [milliseconds per measurement]
  *
- * The best of several rounds is shown: noise only adds.
+ * The best of many short rounds is shown: noise only adds.
  */
 #define _GNU_SOURCE
 
@@ -16,7 +16,7 @@
 #include <weft/fiber.h>
 #include <weft/sync.h>
 
-enum { ROUNDS = 7, BATCH = 100000, BUFFERED = 64 };
+enum { ROUNDS = 7, BATCH = 10000, BUFFERED = 64 };
 
 static struct weft_mutex mutex;
 static struct weft_rwlock rwlock;
