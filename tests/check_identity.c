@@ -6,14 +6,12 @@
  * epoll knows a registration by file and number. One whose number is closed
  * while its file lives on elsewhere cannot be taken out of the set any more,
  * and goes on to report: those events are stale. A second poll in a row that
- * reports some has a new set made.
+ * reports some has a new set made: see check_renew.c.
  */
 #include "config.h"
 
-#include <sys/resource.h>
 #include <sys/wait.h>
 
-#include "fiber/wait.h"
 #include "tests/slots.h"
 
 /* --- a pipe whose reading end somebody else holds, too */
@@ -95,13 +93,6 @@ lose(struct weft__slot *slot)
 	weft__slot_close(&reactor, slot);
 	ck_assert_int_eq(old.calls, 1);
 	ck_assert_int_eq(old.events, -EBADF);
-}
-
-static void
-poll_times(int n)
-{
-	while (n-- > 0)
-		poll_now();
 }
 
 /* --- nobody is told, and it ends */
@@ -238,181 +229,6 @@ START_TEST(the_same_file_again_under_its_number_is_not_stale)
 }
 END_TEST
 
-/* --- a new set for all */
-
-/* Something that reports again and again for a number that is gone. */
-static void
-make_stale(void)
-{
-	lose(open_held(0, WEFT__LEVEL));
-	put_byte(ends[1]);
-}
-
-static void
-unmake_stale(void)
-{
-	release_dup();
-	close(ends[1]);
-}
-
-START_TEST(all_others_stay_armed_in_a_new_set)
-{
-	struct listener edge, level;
-	struct weft__slot *slot;
-	struct once once;
-	int fds[3][2];
-
-	for (int i = 0; i < 3; i++)
-		make_pipe(fds[i]);
-	ck_assert_ok(weft__slot_want(&reactor, open_slot(fds[0][0], WEFT__EDGE, &edge),
-	    WEFT_READABLE));
-	ck_assert_ok(weft__slot_want(&reactor, open_slot(fds[1][0], WEFT__LEVEL, &level),
-	    WEFT_READABLE));
-	slot = weft__slot_open(&reactor, fds[2][0], WEFT__ONCE);
-	wait_once(slot, &once, WEFT_READABLE);
-	make_stale();
-	poll_times(10);
-	for (int i = 0; i < 3; i++)
-		put_byte(fds[i][1]);
-	poll_now();
-	ck_assert_int_eq(edge.calls, 1);
-	ck_assert_int_eq(level.calls, 1);
-	ck_assert_int_eq(once.calls, 1);
-	poll_now();
-	ck_assert_int_eq(edge.calls, 1);
-	ck_assert_int_eq(level.calls, 2);
-	ck_assert_int_eq(once.calls, 1);
-	ck_assert_uint_eq(reactor.stats.stale_events, survives ? 2 : 0);
-	weft__slot_close(&reactor, slot);
-	close(fds[2][0]);
-	for (int i = 0; i < 3; i++)
-		close(fds[i][1]);
-	unmake_stale();
-}
-END_TEST
-
-START_TEST(what_rests_stays_at_rest_in_a_new_set)
-{
-	struct listener level;
-	struct weft__slot *slot;
-	struct once once;
-	int fds[2][2];
-
-	make_pipe(fds[0]);
-	make_pipe(fds[1]);
-	slot = open_slot(fds[0][0], WEFT__LEVEL, &level);
-	ck_assert_ok(weft__slot_want(&reactor, slot, WEFT_READABLE));
-	weft__slot_rest(&reactor, slot);
-	slot = weft__slot_open(&reactor, fds[1][0], WEFT__ONCE);
-	wait_once(slot, &once, WEFT_READABLE);
-	put_byte(fds[1][1]);
-	poll_now();
-	make_stale();
-	poll_times(10);
-	put_byte(fds[0][1]);
-	poll_times(10);
-	ck_assert_int_eq(level.calls, 0);
-	ck_assert_int_eq(once.calls, 1);
-	ck_assert_uint_eq(reactor.stats.stale_events, survives ? 2 : 0);
-	weft__slot_close(&reactor, slot);
-	close(fds[1][0]);
-	close(fds[0][1]);
-	close(fds[1][1]);
-	unmake_stale();
-}
-END_TEST
-
-START_TEST(events_of_others_in_between_do_not_put_it_off)
-{
-	struct listener busy;
-	struct weft__slot *slot;
-	int fds[2];
-
-	make_pipe(fds);
-	slot = open_slot(fds[0], WEFT__LEVEL, &busy);
-	ck_assert_ok(weft__slot_want(&reactor, slot, WEFT_READABLE));
-	put_byte(fds[1]);
-	make_stale();
-	poll_times(10);
-	ck_assert_int_eq(busy.calls, 10);
-	ck_assert_uint_eq(reactor.stats.stale_events, survives ? 2 : 0);
-	close(fds[1]);
-	unmake_stale();
-}
-END_TEST
-
-START_TEST(what_foreign_code_has_closed_is_found_out_on_the_way)
-{
-	struct listener lost;
-	int fds[2];
-
-	make_pipe(fds);
-	ck_assert_ok(weft__slot_want(&reactor, open_slot(fds[0], WEFT__EDGE, &lost),
-	    WEFT_READABLE));
-	make_stale();
-	close(fds[0]);
-	poll_times(10);
-	ck_assert_int_eq(lost.calls, 1);
-	ck_assert_int_eq(lost.events, -EBADF);
-	ck_assert_ptr_null(weft__slot_find(&reactor, fds[0]));
-	close(fds[1]);
-	unmake_stale();
-}
-END_TEST
-
-/* No descriptor more than there is. */
-static struct rlimit
-allow_no_more(void)
-{
-	struct rlimit limit, none;
-	int next = dup(0);
-
-	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
-	none = limit;
-	none.rlim_cur = (rlim_t)next;
-	close(next);
-	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
-	return limit;
-}
-
-START_TEST(as_long_as_there_is_no_descriptor_for_it_the_old_set_goes_on)
-{
-	struct listener listener;
-	struct rlimit limit;
-	int fds[2];
-
-	make_pipe(fds);
-	ck_assert_ok(weft__slot_want(&reactor,
-	    open_slot(fds[0], WEFT__EDGE, &listener), WEFT_READABLE));
-	make_stale();
-	limit = allow_no_more();
-	poll_times(10);
-	ck_assert_uint_eq(reactor.stats.stale_events, survives ? 10 : 0);
-	put_byte(fds[1]);
-	poll_now();
-	ck_assert_int_eq(listener.calls, 1);
-	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
-	poll_times(10);
-	ck_assert_uint_eq(reactor.stats.stale_events, survives ? 12 : 0);
-	close(fds[1]);
-	unmake_stale();
-}
-END_TEST
-
-START_TEST(a_set_that_the_program_has_in_a_set_of_its_own_stays)
-{
-	int set = weft__reactor_fd(&reactor);
-
-	make_stale();
-	poll_times(10);
-	ck_assert_int_eq(weft__reactor_fd(&reactor), set);
-	ck_assert_uint_eq(reactor.stats.stale_events, survives ? 10 : 0);
-	unmake_stale();
-	poll_now();
-	ck_assert_uint_eq(reactor.stats.stale_events, survives ? 10 : 0);
-}
-END_TEST
-
 /* --- replaced by dup2, which takes the registration away silently */
 
 START_TEST(EDGE_replaced_by_dup2_is_silent_until_it_is_opened_anew)
@@ -509,12 +325,6 @@ make_suite(const char *backend)
 	add_once_per_holder(tc);
 	tcase_add_test(tc, a_hang_up_of_a_file_that_lives_on_does_not_keep_the_loop_awake);
 	tcase_add_test(tc, the_same_file_again_under_its_number_is_not_stale);
-	tcase_add_test(tc, all_others_stay_armed_in_a_new_set);
-	tcase_add_test(tc, what_rests_stays_at_rest_in_a_new_set);
-	tcase_add_test(tc, events_of_others_in_between_do_not_put_it_off);
-	tcase_add_test(tc, what_foreign_code_has_closed_is_found_out_on_the_way);
-	tcase_add_test(tc, as_long_as_there_is_no_descriptor_for_it_the_old_set_goes_on);
-	tcase_add_test(tc, a_set_that_the_program_has_in_a_set_of_its_own_stays);
 	tcase_add_test(tc, EDGE_replaced_by_dup2_is_silent_until_it_is_opened_anew);
 	tcase_add_test(tc, a_want_after_dup2_finds_the_new_file);
 	tcase_add_test(tc, a_want_after_dup2_of_a_regular_file_is_always_ready);

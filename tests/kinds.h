@@ -330,7 +330,7 @@ enum { KINDS = sizeof kinds / sizeof *kinds };
 
 static int ends[2];
 
-static void
+static inline void
 open_kind(int i)
 {
 	ends[0] = ends[1] = -1;

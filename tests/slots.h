@@ -63,6 +63,13 @@ poll_now(void)
 }
 
 static inline void
+poll_times(int n)
+{
+	while (n-- > 0)
+		poll_now();
+}
+
+static inline void
 make_pipe(int ends[2])
 {
 	ck_assert_int_eq(pipe(ends), 0);
