@@ -18,6 +18,7 @@ static int ends[2], sent = 7, received;
 static void
 set_up(void)
 {
+	received = 0;
 	full = weft_channel_new(sizeof(int), 1);
 	rendezvous = weft_channel_new(sizeof(int), 0);
 	ck_assert_ok(weft_channel_send(full, &sent, WEFT_NOWAIT));
