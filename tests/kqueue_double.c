@@ -33,10 +33,11 @@
 
 #include "tests/kqueue_double.h"
 
-enum { BATCH = 64 };
+enum { BATCH = 64, SECONDS_MAX = 1000000 };
 
 const char *const weft_test_kqueues[] = { "freebsd", "openbsd", NULL };
 struct kqueue *kqueue_all;
+unsigned long kqueue_kevents;
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
@@ -264,20 +265,14 @@ add(struct kqueue *kq, const struct kevent *change, struct knote **out)
 	return 0;
 }
 
-static bool
-is_file(int filter)
-{
-	return filter == EVFILT_READ || filter == EVFILT_WRITE;
-}
-
 /* An errno, or 0. */
 static int
 apply(struct kqueue *kq, const struct kevent *change)
 {
 	struct knote *knote = kqueue_find(kq, change->ident, change->filter);
-	int error = 0;
+	int error;
 
-	if (is_file(change->filter) && fcntl((int)change->ident, F_GETFD) < 0)
+	if (change->filter >= EVFILT_WRITE && fcntl((int)change->ident, F_GETFD) < 0)
 		return EBADF;
 	if (knote == NULL && !(change->flags & EV_ADD))
 		return ENOENT;
@@ -402,8 +397,8 @@ static int
 collect(struct kqueue *kq, struct kevent *events, int event_count)
 {
 	struct knote **end = kq->last, *knote;
-	int n = 0;
 	bool last = kq->first == NULL;
+	int n = 0;
 
 	while (!last && n < event_count) {
 		knote = kq->first;
@@ -479,10 +474,15 @@ kevent(int fd, const struct kevent *changes, int change_count,
 	struct kqueue *kq;
 	int n = -1;
 
+	if (timeout != NULL && timeout->tv_sec > SECONDS_MAX) {
+		errno = EINVAL;         /* as Darwin */
+		return -1;
+	}
 	if (timeout != NULL)
 		deadline = now() + timeout->tv_sec * INT64_C(1000000000) +
 		    timeout->tv_nsec;
 	kqueue_lock();
+	kqueue_kevents++;
 	kq = find_queue(fd);
 	if (kq == NULL)
 		errno = EBADF;

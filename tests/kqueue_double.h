@@ -40,6 +40,7 @@ struct kqueue {
 /* --- kqueue_double.c: the queues */
 extern const char *const weft_test_kqueues[];
 extern struct kqueue *kqueue_all;
+extern unsigned long kqueue_kevents;    /* how often kevent() was called */
 /* KQUEUE_DOUBLE=openbsd in the environment; else it is FreeBSD. */
 bool kqueue_openbsd(void);
 void kqueue_lock(void);
