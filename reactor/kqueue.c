@@ -17,7 +17,8 @@
  *               forgotten, else it would hit the next user of the number
  *
  * So a descriptor costs one fstat and one kevent to get in and one kevent to
- * get out, as with epoll but for the fstat; to arm it further costs nothing.
+ * get out, as with epoll but for the fstat; to arm it further costs nothing, but
+ * each report of a ONCE slot is a kevent, too.
  *
  * Nothing depends on what kernels tell differently: counts in data, flags that
  * come back, error numbers in fflags. At an EV_EOF, poll(2) is asked what it
@@ -145,17 +146,13 @@ make(const struct state *state, struct kevent *list, int n, struct kevent *resul
 	return kevent(state->fd, list, n, results, n, &at_once) == n ? 0 : -1;
 }
 
+/* A ONCE slot is taken out by its report. EV_ONESHOT would do that for one of
+ * the filters, but FreeBSD then reports what was so when the event came, even
+ * if it is no longer. */
 static int
 add_flags(const struct weft__slot *slot)
 {
-	switch (slot->mode) {
-	case WEFT__EDGE:
-		return EV_ADD | EV_CLEAR;
-	case WEFT__ONCE:
-		return EV_ADD | EV_ONESHOT;
-	default:
-		return EV_ADD;
-	}
+	return slot->mode == WEFT__LEVEL ? EV_ADD : EV_ADD | EV_CLEAR;
 }
 
 /* Files and directories report their size, not readiness: silence at the end. */
@@ -346,14 +343,6 @@ report_error(struct weft__reactor *reactor, struct weft__slot *slot,
 	weft__reactor_mark(reactor, weft__slot_cookie(slot), events);
 }
 
-/* The one report of a ONCE slot came through one filter: the other one goes. */
-static void
-disarm(const struct state *state, struct weft__slot *slot, int bit)
-{
-	delete(state, slot, (int)slot->index & ~bit);
-	slot->index = 0;
-}
-
 static void
 report(struct weft__reactor *reactor, const struct kevent *event)
 {
@@ -371,8 +360,10 @@ report(struct weft__reactor *reactor, const struct kevent *event)
 		report_error(reactor, slot, event);
 	else
 		weft__reactor_mark(reactor, cookie, translate(event));
-	if (slot->mode == WEFT__ONCE)
-		disarm(reactor->state, slot, event_of(event));
+	if (slot->mode == WEFT__ONCE) {
+		delete(reactor->state, slot, (int)slot->index);
+		slot->index = 0;
+	}
 }
 
 static const struct timespec *

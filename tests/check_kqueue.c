@@ -257,6 +257,27 @@ START_TEST(one_report_of_a_ONCE_slot_disarms_the_other_filter_too)
 }
 END_TEST
 
+START_TEST(what_has_gone_by_the_time_of_the_wait_is_not_reported)
+{
+	struct listener listener;
+	struct weft__slot *slot;
+	int ends[2];
+
+	make_pipe(ends);
+	slot = open_slot(ends[0], _i == 0 ? WEFT__EDGE : WEFT__ONCE, &listener);
+	ck_assert_ok(weft__slot_want(&reactor, slot, WEFT_READABLE));
+	put_byte(ends[1]);
+	ck_assert_int_eq(weft__slot_probe(weft__reactor_fd(&reactor), WEFT_READABLE),
+	    WEFT_READABLE);
+	take_byte(ends[0]);
+	poll_now();
+	ck_assert_int_eq(listener.calls, 0);
+	weft__slot_close(&reactor, slot);
+	close(ends[0]);
+	close(ends[1]);
+}
+END_TEST
+
 /* --- waits */
 
 static void
@@ -343,6 +364,7 @@ make_suite(const char *backend)
 	tcase_add_test(tc, a_change_for_a_slot_that_is_closed_never_reaches_the_next_file);
 	tcase_add_test(tc, a_list_of_changes_that_is_full_goes_in_early);
 	tcase_add_test(tc, one_report_of_a_ONCE_slot_disarms_the_other_filter_too);
+	tcase_add_loop_test(tc, what_has_gone_by_the_time_of_the_wait_is_not_reported, 0, 2);
 	tcase_add_test(tc, an_interrupted_wait_has_made_the_changes);
 	tcase_add_test(tc, a_wait_may_be_for_as_long_as_it_likes);
 	tcase_add_test(tc, a_child_closes_nothing_that_is_not_its_own);
