@@ -236,6 +236,7 @@ static struct {
 	int ends[2];
 	struct once once;
 	bool waits;
+	bool taken;             /* it was ready while it was waited for */
 } pipes[PIPES];
 
 static uint32_t
@@ -255,6 +256,26 @@ readable(int fd)
 	return weft__slot_probe(fd, WEFT_READABLE) == WEFT_READABLE;
 }
 
+/* Some kernels report a one-time event of kqueue as it was when it came. */
+static bool
+may_be_late(int i)
+{
+	return strcmp(weft__reactor_name(&reactor), "kqueue") == 0 &&
+	    pipes[i].waits && pipes[i].taken;
+}
+
+static void
+look(int i)
+{
+	int calls = pipes[i].once.calls;
+	bool ready = pipes[i].waits && readable(pipes[i].ends[0]);
+
+	ck_assert_msg(calls == ready || (calls == 1 && may_be_late(i)),
+	    "pipe %d is %sready and was told %d times", i, ready ? "" : "not ", calls);
+	pipes[i].once.calls = 0;
+	pipes[i].waits &= calls == 0;
+}
+
 static void
 step(int i)
 {
@@ -265,9 +286,11 @@ step(int i)
 	case 0:
 		if (slot == NULL)
 			slot = weft__slot_open(&reactor, fd, WEFT__ONCE);
-		if (!pipes[i].waits)
-			wait_once(slot, &pipes[i].once, WEFT_READABLE);
+		if (pipes[i].waits)
+			break;
+		wait_once(slot, &pipes[i].once, WEFT_READABLE);
 		pipes[i].waits = true;
+		pipes[i].taken = false;
 		break;
 	case 1:         /* gives up */
 		if (slot == NULL)
@@ -282,19 +305,15 @@ step(int i)
 			put_byte(pipes[i].ends[1]);
 		break;
 	case 3:
-		if (readable(fd))
+		if (readable(fd)) {
 			take_byte(fd);
+			pipes[i].taken = true;
+		}
 		break;
 	default:
 		poll_now();
-		for (int n = 0; n < PIPES; n++) {
-			bool told = pipes[n].waits && readable(pipes[n].ends[0]);
-
-			ck_assert_msg(pipes[n].once.calls == told,
-			    "pipe %d was told %d times", n, pipes[n].once.calls);
-			pipes[n].once.calls = 0;
-			pipes[n].waits &= !told;
-		}
+		for (int n = 0; n < PIPES; n++)
+			look(n);
 	}
 }
 
