@@ -6,6 +6,7 @@
 #include "config.h"
 
 #include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -129,12 +130,35 @@ START_TEST(a_signal_ends_the_wait_with_its_number_and_info)
 }
 END_TEST
 
-static void *
-kill_soon(void *signal)
+/* The thread sends a signal once the main fiber has parked: by then another
+ * fiber runs, and says so. */
+static sem_t parked;
+
+static int
+say_that_it_has_parked(void *unused)
 {
-	usleep(3000);
+	(void)unused;
+	return sem_post(&parked);
+}
+
+static void *
+kill_once_parked(void *signal)
+{
+	sem_wait(&parked);
 	kill(getpid(), (int)(intptr_t)signal);
 	return NULL;
+}
+
+static pthread_t
+signal_once_parked(int signal)
+{
+	pthread_t thread;
+
+	sem_init(&parked, 0, 0);
+	ck_assert_int_eq(pthread_create(&thread, NULL, kill_once_parked,
+	    (void *)(intptr_t)signal), 0);
+	ck_assert_ok(weft_go(say_that_it_has_parked, NULL));
+	return thread;
 }
 
 START_TEST(a_signal_wakes_a_loop_that_sleeps)
@@ -144,9 +168,8 @@ START_TEST(a_signal_wakes_a_loop_that_sleeps)
 
 	for (int i = 0; i < 20; i++) {
 		ignore(SIGUSR1);
+		thread = signal_once_parked(SIGUSR1);
 		errno = 12345;
-		ck_assert_int_eq(pthread_create(&thread, NULL, kill_soon,
-		    (void *)(intptr_t)SIGUSR1), 0);
 		ck_assert_int_eq(weft_signal_wait(&set, NULL, soon_enough()), SIGUSR1);
 		ck_assert_int_eq(errno, 12345);
 		pthread_join(thread, NULL);
@@ -270,8 +293,7 @@ START_TEST(a_wait_is_no_deadlock)
 	struct weft_fiber *fiber = start(&w, SIGUSR1, 0);
 	pthread_t thread;
 
-	ck_assert_int_eq(pthread_create(&thread, NULL, kill_soon,
-	    (void *)(intptr_t)SIGUSR1), 0);
+	thread = signal_once_parked(SIGUSR1);
 	ck_assert_ok(weft_join(fiber, NULL, WEFT_NEVER));
 	ck_assert_fails(weft_park(WEFT_NEVER), EDEADLK);
 	pthread_join(thread, NULL);
@@ -527,6 +549,7 @@ storm(void *unused)
 	while (storming) {
 		kill(getpid(), SIGUSR1);
 		kill(getpid(), SIGUSR2);
+		usleep(20);             /* valgrind runs one thread at a time */
 	}
 	return unused;
 }
