@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * tests/check_server.c - listeners, handlers, and how both end.
+ * tests/check_server.c - listeners and handlers, who may do what when.
  */
 #include "config.h"
 
@@ -8,83 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "tests/streams.h"
-#include "weft/server.h"
-#include "weft/tcp.h"
-#include "weft/unix.h"
-
-static struct weft_server *server;
-static int handled, serving;
-
-static void
-listen_with(const struct weft_listen_options *options)
-{
-	server = weft_tcp_listen("127.0.0.1", "0", options);
-	ck_assert_msg(server != NULL, "%s", weft_stream_error_text(NULL));
-}
-
-static struct weft_stream *
-client(void)
-{
-	char port[16];
-	struct weft_stream *s;
-
-	snprintf(port, sizeof port, "%d", weft_server_port(server));
-	s = weft_tcp_connect("127.0.0.1", port, NULL, soon_enough());
-	ck_assert_msg(s != NULL, "%s", weft_stream_error_text(NULL));
-	return s;
-}
-
-static int
-echo(struct weft_stream *s, void *arg)
-{
-	const char *line;
-	ssize_t n;
-
-	(void)arg;
-	handled++;
-	while ((n = weft_stream_read_line(s, &line, WEFT_NEVER)) > 0)
-		if (weft_stream_write(s, line, (size_t)n, WEFT_NEVER) != n)
-			break;
-	return 0;
-}
-
-static void
-start(weft_handler *handler)
-{
-	listen_with(NULL);
-	handled = 0;
-	ck_assert_gives(weft_server_start(server, handler, NULL), 0);
-}
-
-/* A client gets its line back: the server serves. */
-static void
-serves(void)
-{
-	struct weft_stream *s = client();
-
-	write_all(s, "ping\n", 5);
-	expect_line(s, "ping\n");
-	weft_stream_free(s);
-}
-
-static void
-until_connections(size_t n)
-{
-	int64_t deadline = soon_enough();
-
-	while (weft_server_connections(server, NULL, 0) != n) {
-		ck_assert_int_lt(weft_now(), deadline);
-		ck_assert_ok(weft_yield());
-	}
-}
-
-static int
-serve(void *arg)
-{
-	serving = 1;
-	return weft_server_serve(server, echo, arg) == 0 ? 0 : errno;
-}
+#include "tests/servers.h"
 
 /* --- serving */
 
@@ -407,127 +331,6 @@ START_TEST(stop_leaves_the_connections_alone)
 }
 END_TEST
 
-/* --- close */
-
-START_TEST(close_lets_connections_finish)
-{
-	struct weft_stream *s;
-	struct feeder feeder;
-
-	start(echo);
-	s = client();
-	until_connections(1);
-	feed_begin(&feeder, s, "good\nbye\n", 9, 1, true);
-	ck_assert_gives(weft_server_close(server, soon_enough()), 0);
-	ck_assert_uint_eq(weft_server_connections(server, NULL, 0), 0);
-	expect_line(s, "good\n");
-	expect_line(s, "bye\n");
-	feed_end(&feeder);
-	weft_stream_free(s);
-	weft_server_free(server);
-}
-END_TEST
-
-START_TEST(close_cuts_off_who_has_not_finished)
-{
-	struct weft_stream *s[3];
-	char got[1];
-	int i;
-
-	start(echo);
-	for (i = 0; i < 3; i++)
-		s[i] = client();
-	until_connections(3);
-	ck_assert_fails(weft_server_close(server, _i ? weft_after(10) : WEFT_NOWAIT),
-	    ETIMEDOUT);
-	ck_assert_uint_eq(weft_server_connections(server, NULL, 0), 0);
-	for (i = 0; i < 3; i++) {
-		ck_assert_fails(weft_stream_read(s[i], got, 1, soon_enough()), ECONNRESET);
-		weft_stream_free(s[i]);
-	}
-	ck_assert_gives(weft_server_close(server, soon_enough()), 0);
-	weft_server_free(server);
-}
-END_TEST
-
-static int close_result, close_error;
-
-static int
-close_server(struct weft_stream *s, void *arg)
-{
-	const char *line;
-
-	(void)arg;
-	if (handled++ == 0)
-		return (int)weft_stream_read_line(s, &line, WEFT_NEVER);
-	close_result = weft_server_close(server, weft_after(5));
-	close_error = errno;
-	weft_stream_write(s, "closed\n", 7, soon_enough());
-	return 0;
-}
-
-START_TEST(a_handler_may_close_the_server)
-{
-	struct weft_stream *first, *second;
-	const char *line;
-
-	start(close_server);
-	first = client();
-	until_connections(1);
-	second = client();
-	expect_line(second, "closed\n");
-	ck_assert_int_eq(close_result, -1);
-	ck_assert_int_eq(close_error, ETIMEDOUT);
-	ck_assert_fails(weft_stream_read_line(first, &line, soon_enough()), ECONNRESET);
-	ck_assert_gives(weft_server_close(server, soon_enough()), 0);
-	until_connections(0);
-	weft_stream_free(first);
-	weft_stream_free(second);
-	weft_server_free(server);
-}
-END_TEST
-
-static int
-free_server(struct weft_stream *s, void *arg)
-{
-	(void)arg;
-	weft_server_free(server);
-	ck_assert_ptr_eq(weft_stream_server(s), NULL);
-	weft_stream_write(s, "gone\n", 5, soon_enough());
-	handled++;
-	return 0;
-}
-
-START_TEST(a_handler_may_free_the_server)
-{
-	struct weft_stream *s;
-
-	start(free_server);
-	s = client();
-	expect_line(s, "gone\n");
-	weft_stream_free(s);
-}
-END_TEST
-
-START_TEST(serve_returns_when_the_server_is_closed_and_all_have_ended)
-{
-	struct weft_fiber *fiber;
-	struct weft_stream *s;
-
-	listen_with(NULL);
-	fiber = begin(serve, NULL);
-	s = client();
-	until_connections(1);
-	ck_assert_ok(weft_server_stop(server));
-	turns(3);
-	ck_assert_fails(weft_join(fiber, NULL, WEFT_NOWAIT), EAGAIN);
-	weft_stream_free(s);
-	ck_assert_ok(weft_server_close(server, soon_enough()));
-	ck_assert_int_eq(end(fiber), 0);
-	weft_server_free(server);
-}
-END_TEST
-
 START_TEST(from_fd_serves_a_listening_socket_and_refuses_others)
 {
 	int pair[2];
@@ -572,13 +375,6 @@ make_suite(const char *backend)
 	tcase_add_loop_test(tc, stop_close_and_free_wake_who_accepts, 0, 3);
 	tcase_add_test(tc, stop_leaves_the_connections_alone);
 	tcase_add_test(tc, from_fd_serves_a_listening_socket_and_refuses_others);
-
-	tc = test_case(suite, "close");
-	tcase_add_test(tc, close_lets_connections_finish);
-	tcase_add_loop_test(tc, close_cuts_off_who_has_not_finished, 0, 2);
-	tcase_add_test(tc, a_handler_may_close_the_server);
-	tcase_add_test(tc, a_handler_may_free_the_server);
-	tcase_add_test(tc, serve_returns_when_the_server_is_closed_and_all_have_ended);
 	return suite;
 }
 

@@ -225,7 +225,8 @@ START_TEST(resolving_can_be_cancelled_and_keeps_deadlines)
 	ck_assert_ok(weft_yield());
 	ck_assert_ok(weft_cancel(fiber));
 	end(fiber);
-	ck_assert_int_eq(connect_error, ECANCELED);
+	ck_assert(connect_error == ECANCELED ||
+	    connect_error == EHOSTUNREACH);     /* the thread was faster */
 	ck_assert_null(weft_tcp_connect(unknown, "1", NULL, WEFT_NOWAIT), EAGAIN);
 }
 END_TEST
