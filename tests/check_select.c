@@ -6,6 +6,7 @@
 #include "config.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <unistd.h>
 
 #include "tests/harness.h"
@@ -367,6 +368,73 @@ START_TEST(one_descriptor_may_be_in_several_cases)
 }
 END_TEST
 
+static void
+set_event(void *arg)
+{
+	ck_assert_ok(weft_event_set(arg));
+}
+
+/* What is posted runs before the poll of the same turn, which there is because
+ * the main fiber waits for a descriptor too. */
+START_TEST(a_descriptor_that_comes_second_in_a_turn_is_not_done)
+{
+	int done = 0, others[2];
+	struct weft_fiber *fiber = weft_spawn(select_and_tell, &done);
+
+	ck_assert_int_eq(pipe(others), 0);
+	for (int i = 0; i < 5; i++)
+		ck_assert_ok(weft_yield());
+	enable(FD);
+	ck_assert_int_eq(write(others[1], "x", 1), 1);
+	ck_assert_ok(weft_post(weft_loop_self(), set_event, &event));
+	ck_assert_int_eq(weft_fd_wait(others[0], WEFT_READABLE, soon_enough()),
+	    WEFT_READABLE);
+	ck_assert_ok(weft_join(fiber, NULL, soon_enough()));
+	ck_assert_int_eq(done, 1000 + EVENT);
+	assert_nothing_left(FD);
+	close(others[0]);
+	close(others[1]);
+}
+END_TEST
+
+/* Or the poller would report it, and nothing would come of it: assert_clean
+ * counts that. */
+START_TEST(a_descriptor_that_was_not_done_is_forgotten)
+{
+	struct weft_case cases[KINDS];
+	struct enabler e = { .which = EVENT };
+
+	make_cases(cases);
+	ck_assert_ok(weft_go(enable_later, &e));
+	ck_assert_int_eq(weft_select(cases, KINDS, soon_enough()), EVENT);
+	enable(FD);
+	ck_assert_ok(weft_sleep(weft_after(3)));
+	end_sleeper();
+}
+END_TEST
+
+static void *
+write_later(void *arg)
+{
+	usleep(5000);
+	return write(*(int *)arg, "x", 1) == 1 ? NULL : arg;
+}
+
+START_TEST(a_descriptor_alone_is_worth_waiting_for)
+{
+	struct weft_case c = { .kind = WEFT_CASE_FD, .fd = ends[0],
+	    .events = WEFT_READABLE };
+	pthread_t thread;
+	void *result;
+
+	ck_assert_int_eq(pthread_create(&thread, NULL, write_later, &ends[1]), 0);
+	ck_assert_gives(weft_select(&c, 1, WEFT_NEVER), 0);
+	ck_assert_int_eq(c.result, WEFT_READABLE);
+	ck_assert_int_eq(pthread_join(thread, &result), 0);
+	ck_assert(result == NULL);
+}
+END_TEST
+
 START_TEST(a_regular_file_is_always_ready)
 {
 	int fd = open("/proc/self/exe", O_RDONLY);
@@ -397,6 +465,9 @@ make_suite(const char *backend)
 	tcase_add_test(tc, a_case_that_fails_is_done_and_says_why);
 	tcase_add_loop_test(tc, what_is_closed_while_waiting_ends_the_wait, 0, 4);
 	tcase_add_test(tc, one_descriptor_may_be_in_several_cases);
+	tcase_add_test(tc, a_descriptor_that_comes_second_in_a_turn_is_not_done);
+	tcase_add_test(tc, a_descriptor_that_was_not_done_is_forgotten);
+	tcase_add_test(tc, a_descriptor_alone_is_worth_waiting_for);
 	tcase_add_test(tc, a_regular_file_is_always_ready);
 	return suite;
 }
