@@ -223,8 +223,10 @@ START_TEST(a_deadline_after_some_bytes_gives_their_count_and_then_the_error)
 	ck_assert_int_gt(taken, 0);
 	ck_assert_int_lt(taken, (ssize_t)n);
 	ck_assert_int_eq(weft_stream_error(ends[0]), 0);
+	full = true;
 	ck_assert_fails(weft_stream_write(ends[0], bytes + taken, n - (size_t)taken,
 	    weft_after(5)), ETIMEDOUT);
+	full = false;
 	expect_bytes(ends[1], bytes, (size_t)taken);
 	write_all(ends[0], "and on", 6);
 	expect_text(ends[1], "and on");
