@@ -339,8 +339,7 @@ weft__reactor_mark(struct weft__reactor *reactor, uint64_t cookie, int events)
 	}
 }
 
-/* A one-time report has disarmed the slot; those who wait for something else
- * still do. */
+/* What was reported is disarmed; those who wait for something else still do. */
 static void
 arm_again(struct weft__reactor *reactor, struct weft__slot *slot)
 {
@@ -369,10 +368,10 @@ dispatch(struct weft__reactor *reactor, struct weft__slot *slot)
 		return true;
 	}
 	useful = tell(slot, events);
-	if (slot->mode == WEFT__ONCE)
-		arm_again(reactor, slot);
 	if (slot->mode == WEFT__LEVEL && !useful)
 		weft__slot_rest(reactor, slot); /* or it would report for ever */
+	if (slot->mode == WEFT__ONCE || (slot->mode == WEFT__LEVEL && !useful))
+		arm_again(reactor, slot);
 	return useful;
 }
 

@@ -4,6 +4,8 @@
  */
 #include "config.h"
 
+#include <sys/socket.h>
+
 #include "tests/slots.h"
 
 START_TEST(EDGE_reports_each_arrival_once)
@@ -104,6 +106,30 @@ START_TEST(LEVEL_rests_when_nobody_cares_and_spins_at_most_once)
 	poll_now();
 	ck_assert_int_eq(listener.calls, 2);
 	close(ends[1]);
+}
+END_TEST
+
+START_TEST(LEVEL_rests_for_what_nobody_waits_for_and_others_still_wait)
+{
+	struct weft__slot *slot;
+	struct once writer;
+	char byte = 0;
+	int fds[2];
+
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+	ck_assert_int_eq(fcntl(fds[0], F_SETFL, O_NONBLOCK), 0);
+	while (write(fds[0], &byte, 1) == 1)
+		;
+	slot = weft__slot_open(&reactor, fds[0], WEFT__LEVEL);
+	wait_once(slot, &writer, WEFT_WRITABLE);
+	ck_assert_ok(weft__slot_want(&reactor, slot, WEFT_READABLE));
+	put_byte(fds[1]);
+	poll_times(10);
+	ck_assert_uint_eq(reactor.stats.spins, 1);
+	ck_assert_int_eq(writer.calls, 0);
+	close(fds[1]);
+	poll_times(2);
+	ck_assert_int_eq(writer.calls, 1);
 }
 END_TEST
 
@@ -349,6 +375,7 @@ make_suite(const char *backend)
 	tcase_add_test(tc, EDGE_a_hang_up_that_nobody_asks_about_is_told_once);
 	tcase_add_test(tc, LEVEL_reports_as_long_as_it_is_so);
 	tcase_add_test(tc, LEVEL_rests_when_nobody_cares_and_spins_at_most_once);
+	tcase_add_test(tc, LEVEL_rests_for_what_nobody_waits_for_and_others_still_wait);
 	tcase_add_test(tc, ONCE_reports_once_and_then_not_even_a_hang_up);
 	tcase_add_test(tc, ONCE_those_who_wait_for_something_else_still_do);
 	tcase_add_test(tc, a_waiter_that_was_removed_is_not_told);
