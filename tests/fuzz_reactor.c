@@ -16,14 +16,10 @@
  */
 #include "config.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <netinet/in.h>
-#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -36,6 +32,7 @@
 #include "fiber/wait.h"
 #include "reactor/backend.h"
 #include "tests/fuzz.h"
+#include "tests/fuzz_reactor.h"
 #include "weft/fiber.h"
 #include "weft/loop.h"
 
@@ -57,47 +54,11 @@ static struct waiter {
 	bool lost;                      /* must end with EBADF */
 } waiters[WAITERS];
 
-static const char *backend;
-static char story[1 << 15];     /* all operations of this input */
-static size_t told_so_far;
 static bool foreign;    /* stale events are possible */
 static int wild = -1;   /* foreign code has it, and we do not know yet */
 static int forks;
 static pid_t child;
 static int child_pipe;
-
-#define AGREE(condition) \
-	do { \
-		if (!(condition)) { \
-			fprintf(stderr, "fuzz_reactor: %s, line %d: %s, after:%s\n", \
-			    backend, __LINE__, #condition, story); \
-			abort(); \
-		} \
-	} while (0)
-
-static void
-tell(const char *what, int a, int b)
-{
-	int n = snprintf(story + told_so_far, sizeof story - told_so_far,
-	    " %s %d %d;", what, a, b);
-
-	if (n > 0 && told_so_far + (size_t)n < sizeof story)
-		told_so_far += (size_t)n;
-}
-
-/* ---- The input ---- */
-
-static const uint8_t *input;
-static size_t input_left;
-
-static unsigned
-byte(void)
-{
-	if (input_left == 0)
-		return 0;
-	input_left--;
-	return *input++;
-}
 
 /* A place that has a descriptor, or not; NULL: there is none. */
 static struct place *
@@ -115,16 +76,6 @@ any_place(bool used)
 }
 
 /* ---- The oracle ---- */
-
-static int
-ready(int fd)
-{
-	struct pollfd question = { .fd = fd, .events = POLLIN | POLLOUT };
-
-	AGREE(poll(&question, 1, 0) >= 0 && !(question.revents & POLLNVAL));
-	return (question.revents & (POLLIN | POLLHUP | POLLERR) ? WEFT_READABLE : 0) |
-	    (question.revents & (POLLOUT | POLLHUP | POLLERR) ? WEFT_WRITABLE : 0);
-}
 
 static struct weft_loop_stats
 stats(void)
@@ -297,24 +248,6 @@ want(struct place *p)
 
 /* ---- Descriptors ---- */
 
-static void
-connect_pair(int fds[2])
-{
-	struct sockaddr_in address = { .sin_family = AF_INET };
-	socklen_t length = sizeof address;
-	int server = socket(AF_INET, SOCK_STREAM, 0);
-
-	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	fds[0] = socket(AF_INET, SOCK_STREAM, 0);
-	AGREE(bind(server, (struct sockaddr *)&address, sizeof address) == 0);
-	AGREE(listen(server, 1) == 0);
-	AGREE(getsockname(server, (struct sockaddr *)&address, &length) == 0);
-	AGREE(connect(fds[0], (struct sockaddr *)&address, length) == 0);
-	fds[1] = accept(server, NULL, NULL);
-	AGREE(fds[1] >= 0);
-	close(server);
-}
-
 static int
 place_it(int fd)
 {
@@ -393,41 +326,6 @@ change_behind_our_back(struct place *p, int other)
 	for (struct waiter *w = waiters; w < waiters + WAITERS; w++)
 		AGREE(w->fiber == NULL || w->fd != fd || w->done);
 	p->fd = other < 0 ? -1 : fd;
-}
-
-static void
-write_to(int fd)
-{
-	static const char bytes[65536];
-	static const uint64_t most = UINT64_MAX - 1;
-	unsigned n = byte();
-
-	if (n >= 192) {
-		while (write(fd, bytes, sizeof bytes) > 0)
-			;
-		while (write(fd, bytes, 1) > 0)
-			;
-		tell("fill", fd, write(fd, &most, sizeof most) == sizeof most);
-	} else {
-		uint64_t one[32] = { 1 };
-
-		tell("write", fd, (int)write(fd, one, n % sizeof one + 1));
-	}
-}
-
-static void
-read_from(int fd)
-{
-	static char bytes[65536];
-	unsigned n = byte();
-
-	if (n % 2) {
-		while (read(fd, bytes, sizeof bytes) > 0)
-			;
-		tell("drain", fd, 0);
-	} else {
-		tell("read", fd, (int)read(fd, bytes, n % 64 + 8));
-	}
 }
 
 /* ---- A child that holds all descriptors for a while ---- */
@@ -519,16 +417,6 @@ run(void *unused)
 	settle();
 	AGREE(stats().fibers == 1 && stats().parked == 0);
 	return unused;
-}
-
-static int
-open_descriptors(void)
-{
-	int count = 0;
-
-	for (int fd = 0; fd < 64; fd++)
-		count += fcntl(fd, F_GETFD) >= 0;
-	return count;
 }
 
 int
