@@ -5,11 +5,8 @@
  *   listening --stop--> stopped --close--> closed --free--> gone with the last
  *       \------------------close------------^       connection that knows it
  *
- * One fiber accepts: up to 16 connections, then the others have their turn. A
- * connection lies in the list from accept until its handler has returned. When
- * the process or the system runs out of descriptors or memory, the listener
- * rests for a while, longer each time, and goes on as soon as weft closes a
- * descriptor.
+ * A connection lies in the list from accept (accept.c) until its handler has
+ * returned.
  */
 #include "config.h"
 
@@ -122,155 +119,6 @@ weft_stream_server(const struct weft_stream *s)
 	return s->closed || s->server == NULL || s->server->closed ? NULL : s->server;
 }
 
-/* --- taking connections */
-
-enum verdict { TAKEN, NONE_LEFT, NEXT, PAUSE, FATAL };
-
-/* Errors of accept(2) that speak of the connection, or of the network behind
- * it, say nothing about the listener. */
-static enum verdict
-judge(int error)
-{
-	switch (error) {
-	case EAGAIN:
-#if EWOULDBLOCK != EAGAIN
-	case EWOULDBLOCK:
-#endif
-		return NONE_LEFT;
-	case EMFILE:
-	case ENFILE:
-	case ENOBUFS:
-	case ENOMEM:
-		return PAUSE;
-	case EBADF:
-	case EINVAL:
-	case ENOTSOCK:
-	case EOPNOTSUPP:
-	case EFAULT:
-		return FATAL;
-	default:
-		return NEXT;
-	}
-}
-
-static struct weft_stream *
-make_connection(struct weft_server *server, int fd, const struct sockaddr *peer,
-    socklen_t length)
-{
-	struct weft_stream *s;
-
-	if (!WEFT__OPTIONS_ARE_INHERITED && peer->sa_family != AF_UNIX)
-		weft__tcp_set_options(fd, server->options.no_nodelay,
-		    server->options.keepalive);
-	s = weft__socket_stream(server->loop, server->class, fd, peer, length);
-	if (s == NULL) {
-		close(fd);
-		errno = ENOMEM;
-		return NULL;
-	}
-	s->server = server;
-	server->references++;
-	return s;
-}
-
-static enum verdict
-take(struct weft_server *server, struct weft_stream **s)
-{
-	union weft__sockaddr peer = { .any = { 0 } };
-	socklen_t length = sizeof peer;
-	int fd;
-
-	fd = weft__compat_accept(server->fd, &peer.any, &length);
-	if (fd < 0)
-		return judge(errno);
-	*s = make_connection(server, fd, &peer.any, length);
-	return *s != NULL ? TAKEN : PAUSE;
-}
-
-static bool
-passed(int64_t deadline)
-{
-	return deadline >= 0 && weft_now() >= deadline;
-}
-
-/* Rests the listener until a descriptor is closed, or for *pause, and longer
- * the next time. */
-static int
-rest(struct weft_server *server, int64_t *pause, int64_t deadline)
-{
-	int64_t until = weft_after(*pause);
-	int error;
-
-	weft__loop_count_pause(server->loop);
-	*pause = *pause * 2 < WEFT__PAUSE_MAX_MS ? *pause * 2 : WEFT__PAUSE_MAX_MS;
-	error = weft__fd_wait_for_close(server->loop,
-	    deadline >= 0 && deadline < until ? deadline : until);
-	if (error == ETIMEDOUT && !passed(deadline) && !passed(weft_deadline()))
-		return 0;
-	return error;
-}
-
-/* The next connection, or an errno. */
-static int
-next_connection(struct weft_server *server, struct weft_stream **s, int64_t deadline)
-{
-	int64_t pause = WEFT__PAUSE_MS;
-	int error = 0;
-
-	while (error == 0) {
-		if (server->fd < 0)
-			return EBADF;
-		switch (take(server, s)) {
-		case TAKEN:
-			weft__charge(server->loop, WEFT__ACCEPT_COST);
-			return 0;
-		case NEXT:
-			weft__charge(server->loop, WEFT__ACCEPT_COST);
-			break;
-		case NONE_LEFT:
-			error = weft__fd_park(server->loop, server->slot,
-			    WEFT_READABLE, deadline);
-			break;
-		case PAUSE:
-			error = rest(server, &pause, deadline);
-			break;
-		case FATAL:
-			return errno;
-		}
-	}
-	return error;
-}
-
-/* One at a time; a fiber that was lost by a fork is none. */
-static bool
-busy(const struct weft_server *server)
-{
-	return server->acceptor != NULL && !weft__gone(server->acceptor);
-}
-
-struct weft_stream *
-weft_server_accept(struct weft_server *server, int64_t deadline)
-{
-	struct weft_stream *s = NULL;
-	int error = weft__check(server->loop);
-
-	if (error == 0 && (server->closed || server->fd < 0))
-		error = EBADF;
-	if (error == 0 && busy(server))
-		error = EBUSY;
-	if (error == 0) {
-		server->acceptor = weft__running(server->loop);
-		server->references++;
-		error = next_connection(server, &s, deadline);
-		server->acceptor = NULL;
-		weft__server_let_go(server);
-	}
-	if (error == 0)
-		return s;
-	errno = error;
-	return NULL;
-}
-
 /* --- serving */
 
 static void
@@ -371,11 +219,11 @@ accept_loop(struct weft_server *server)
 			error = wait_for_change(server, WEFT_NEVER, WEFT__INTERNAL);
 			continue;
 		}
-		error = next_connection(server, &s, WEFT_NEVER);
+		error = weft__accept(server, &s, WEFT_NEVER);
 		if (error == EBADF && server->fd < 0)
 			error = 0;              /* stopped */
 		else if (error == 0 && start_handler(server, s) != 0)
-			error = rest(server, &pause, WEFT_NEVER);
+			error = weft__accept_rest(server, &pause, WEFT_NEVER);
 		else
 			pause = WEFT__PAUSE_MS;
 	}
@@ -415,7 +263,7 @@ begin(struct weft_server *server, weft_handler *handler, void *arg)
 
 	if (error == 0 && server->closed)
 		error = EBADF;
-	if (error == 0 && busy(server))
+	if (error == 0 && weft__accepting(server))
 		error = EBUSY;
 	if (error != 0)
 		return error;

@@ -38,6 +38,15 @@ int weft__listen_options(const struct weft_listen_options *, struct weft_listen_
 struct weft_server *weft__server_new(struct weft_loop *, const struct weft_stream_class *, int fd,
     const struct weft_listen_options *);
 
+/* --- accept.c */
+/* Whether somebody serves or accepts; a fiber that was lost by a fork does not. */
+bool weft__accepting(const struct weft_server *);
+/* The next connection, which is the caller's. 0 or an errno. */
+int  weft__accept(struct weft_server *, struct weft_stream **, int64_t deadline);
+/* Rests the listener until a descriptor is closed, or for *pause, and longer
+ * the next time. 0 or an errno. */
+int  weft__accept_rest(struct weft_server *, int64_t *pause, int64_t deadline);
+
 /* --- tcp.c */
 /* nodelay and keepalive, as asked for; a socket that will not is no failure. */
 void weft__tcp_set_options(int fd, bool no_nodelay, bool keepalive);

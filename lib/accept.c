@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Taking connections: up to 16, then the other fibers have their turn.
+ *
+ * When the process or the system runs out of descriptors or memory, the
+ * listener rests for a while, longer each time, and goes on as soon as weft
+ * closes a descriptor.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+#include "lib/compat.h"
+#include "lib/server.h"
+#include "weft/fiber.h"
+
+enum verdict { TAKEN, NONE_LEFT, NEXT, PAUSE, FATAL };
+
+/* Errors of accept(2) that speak of the connection, or of the network behind
+ * it, say nothing about the listener. */
+static enum verdict
+judge(int error)
+{
+	switch (error) {
+	case EAGAIN:
+#if EWOULDBLOCK != EAGAIN
+	case EWOULDBLOCK:
+#endif
+		return NONE_LEFT;
+	case EMFILE:
+	case ENFILE:
+	case ENOBUFS:
+	case ENOMEM:
+		return PAUSE;
+	case EBADF:
+	case EINVAL:
+	case ENOTSOCK:
+	case EOPNOTSUPP:
+	case EFAULT:
+		return FATAL;
+	default:
+		return NEXT;
+	}
+}
+
+static struct weft_stream *
+make_connection(struct weft_server *server, int fd, const struct sockaddr *peer,
+    socklen_t length)
+{
+	struct weft_stream *s;
+
+	if (!WEFT__OPTIONS_ARE_INHERITED && peer->sa_family != AF_UNIX)
+		weft__tcp_set_options(fd, server->options.no_nodelay,
+		    server->options.keepalive);
+	s = weft__socket_stream(server->loop, server->class, fd, peer, length);
+	if (s == NULL) {
+		close(fd);
+		errno = ENOMEM;
+		return NULL;
+	}
+	s->server = server;
+	server->references++;
+	return s;
+}
+
+static enum verdict
+take(struct weft_server *server, struct weft_stream **s)
+{
+	union weft__sockaddr peer = { .any = { 0 } };
+	socklen_t length = sizeof peer;
+	int fd;
+
+	fd = weft__compat_accept(server->fd, &peer.any, &length);
+	if (fd < 0)
+		return judge(errno);
+	*s = make_connection(server, fd, &peer.any, length);
+	return *s != NULL ? TAKEN : PAUSE;
+}
+
+static bool
+passed(int64_t deadline)
+{
+	return deadline >= 0 && weft_now() >= deadline;
+}
+
+/* Rests the listener until a descriptor is closed, or for *pause, and longer
+ * the next time. */
+int
+weft__accept_rest(struct weft_server *server, int64_t *pause, int64_t deadline)
+{
+	int64_t until = weft_after(*pause);
+	int error;
+
+	weft__loop_count_pause(server->loop);
+	*pause = *pause * 2 < WEFT__PAUSE_MAX_MS ? *pause * 2 : WEFT__PAUSE_MAX_MS;
+	error = weft__fd_wait_for_close(server->loop,
+	    deadline >= 0 && deadline < until ? deadline : until);
+	if (error == ETIMEDOUT && !passed(deadline) && !passed(weft_deadline()))
+		return 0;
+	return error;
+}
+
+/* The next connection, or an errno. */
+int
+weft__accept(struct weft_server *server, struct weft_stream **s, int64_t deadline)
+{
+	int64_t pause = WEFT__PAUSE_MS;
+	int error = 0;
+
+	while (error == 0) {
+		if (server->fd < 0)
+			return EBADF;
+		switch (take(server, s)) {
+		case TAKEN:
+			weft__charge(server->loop, WEFT__ACCEPT_COST);
+			return 0;
+		case NEXT:
+			weft__charge(server->loop, WEFT__ACCEPT_COST);
+			break;
+		case NONE_LEFT:
+			error = weft__fd_park(server->loop, server->slot,
+			    WEFT_READABLE, deadline);
+			break;
+		case PAUSE:
+			error = weft__accept_rest(server, &pause, deadline);
+			break;
+		case FATAL:
+			return errno;
+		}
+	}
+	return error;
+}
+
+/* One at a time; a fiber that was lost by a fork is none. */
+bool
+weft__accepting(const struct weft_server *server)
+{
+	return server->acceptor != NULL && !weft__gone(server->acceptor);
+}
+
+struct weft_stream *
+weft_server_accept(struct weft_server *server, int64_t deadline)
+{
+	struct weft_stream *s = NULL;
+	int error = weft__check(server->loop);
+
+	if (error == 0 && (server->closed || server->fd < 0))
+		error = EBADF;
+	if (error == 0 && weft__accepting(server))
+		error = EBUSY;
+	if (error == 0) {
+		server->acceptor = weft__running(server->loop);
+		server->references++;
+		error = weft__accept(server, &s, deadline);
+		server->acceptor = NULL;
+		weft__server_let_go(server);
+	}
+	if (error == 0)
+		return s;
+	errno = error;
+	return NULL;
+}
