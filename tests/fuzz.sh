@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: MIT
 #
 # fuzz.sh - let clang's libFuzzer look for inputs that part a Buffer from its
-# model, for FUZZ_SECONDS. What it finds is left in FUZZ_FINDINGS.
+# model, and the reactor from poll(2), for FUZZ_SECONDS together. What it finds
+# is left in FUZZ_FINDINGS.
 # Debian: clang-14 libclang-rt-14-dev
-: "${srcdir:=.}" "${FUZZ_CC:=clang}" "${FUZZ_SECONDS:=30}" "${FUZZ_FINDINGS:=.}"
+: "${srcdir:=.}" "${top_builddir:=.}" "${FUZZ_CC:=clang}" "${FUZZ_SECONDS:=30}" "${FUZZ_FINDINGS:=.}"
 command -v "$FUZZ_CC" >/dev/null || { echo "SKIP: no $FUZZ_CC"; exit 77; }
 temporary=$(mktemp -d) || exit 1
 trap 'rm -rf "$temporary"' EXIT
@@ -21,12 +22,24 @@ END
 $FUZZ_CC $instrument "$temporary/x.c" -o "$temporary/x" 2>/dev/null ||
 	{ echo "SKIP: $FUZZ_CC has no fuzzer"; exit 77; }
 
-$FUZZ_CC -std=c11 -O1 -g $instrument -I"$temporary" -I"$srcdir/include" -I"$srcdir" \
-	"$srcdir/tests/fuzz_buffer.c" "$srcdir"/lib/buffer*.c "$srcdir/lib/compat.c" \
-	-o "$temporary/fuzz_buffer" || exit 1
-mkdir "$temporary/corpus"
-"$temporary/fuzz_buffer" -max_total_time="$FUZZ_SECONDS" -max_len=1024 -verbosity=1 \
-	-print_final_stats=1 -artifact_prefix="$FUZZ_FINDINGS/" "$temporary/corpus" >"$temporary/log" 2>&1
-status=$?
-test $status = 0 || { cat "$temporary/log"; exit 1; }
-grep -E 'number_of_executed_units|cov:' "$temporary/log" | tail -n 2
+# fuzz TARGET SOURCE... - half of the time each.
+fuzz() {
+	target=$1
+	shift
+	$FUZZ_CC -std=c11 -O1 -g $instrument -pthread -I"$include" -I"$srcdir/include" \
+		-I"$srcdir" "$srcdir/tests/$target.c" "$@" -o "$temporary/$target" || exit 1
+	mkdir "$temporary/$target.corpus"
+	"$temporary/$target" -max_total_time="$((FUZZ_SECONDS / 2))" -max_len=1024 -len_control=0 \
+		-verbosity=1 -print_final_stats=1 -artifact_prefix="$FUZZ_FINDINGS/$target-" \
+		"$temporary/$target.corpus" >"$temporary/log" 2>&1 ||
+		{ cat "$temporary/log"; exit 1; }
+	echo "$target:"
+	grep -E 'number_of_executed_units|cov:' "$temporary/log" | tail -n 2
+}
+
+include=$temporary
+fuzz fuzz_buffer "$srcdir"/lib/buffer*.c "$srcdir/lib/compat.c"
+# Of the system the reactor has to know what configure has found out.
+test -f "$top_builddir/config.h" || { echo "SKIP: fuzz_reactor, no config.h"; exit 0; }
+include=$top_builddir
+fuzz fuzz_reactor "$srcdir"/reactor/*.c "$srcdir"/fiber/*.c "$srcdir"/fiber/*.S
