@@ -149,8 +149,6 @@ void weft__server_let_go(struct weft_server *);
 /* Notes `step what: error` and sets errno; NULL for the caller to return. */
 void *weft__make_failed(const char *step, const char *what, int error);
 const char *weft__make_failure(void);
-/* A text of this thread's that lives until the next one. */
-char *weft__text(void);
 
 /* --- per_loop.c: what lib/ keeps with each loop */
 struct weft__per_loop {
