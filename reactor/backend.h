@@ -16,6 +16,9 @@
  *          its tables may change as soon as the marks are dispatched
  * fd       a descriptor that is readable when wait would report; -1 if none
  *
+ * watch and wait fail with ESTALE if the descriptor of the set itself is not
+ * there any more, because the program has closed it; close then lets it be.
+ *
  * A disarmed descriptor reports nothing at all, not even a hang-up.
  */
 #ifndef WEFT_REACTOR_BACKEND_H

@@ -9,6 +9,7 @@
 #ifdef HAVE_EPOLL
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -44,8 +45,18 @@ close_set(struct weft__reactor *reactor)
 {
 	struct state *state = reactor->state;
 
-	close(state->fd);
+	if (state->fd >= 0)
+		close(state->fd);
 	free(state);
+}
+
+/* The program has closed it, and may have another file there by now. */
+static int
+lost(struct state *state)
+{
+	state->fd = -1;
+	errno = ESTALE;
+	return -1;
 }
 
 static uint32_t
@@ -66,6 +77,16 @@ mask(const struct weft__slot *slot, int events)
 	return set;
 }
 
+/* EBADF and EINVAL may be about the one descriptor or the other. */
+static int
+refused(struct state *state, int fd)
+{
+	if ((errno == EBADF && fcntl(fd, F_GETFD) >= 0) ||
+	    (errno == EINVAL && fd != state->fd))
+		return lost(state);
+	return -1;
+}
+
 static int
 watch(struct weft__reactor *reactor, struct weft__slot *slot, int events)
 {
@@ -79,9 +100,9 @@ watch(struct weft__reactor *reactor, struct weft__slot *slot, int events)
 
 	if (epoll_ctl(state->fd, first, slot->fd, &event) < 0) {
 		if (errno != EEXIST && errno != ENOENT)
-			return -1;
+			return refused(state, slot->fd);
 		if (epoll_ctl(state->fd, other, slot->fd, &event) < 0)
-			return -1;
+			return refused(state, slot->fd);
 	}
 	slot->in_backend = true;
 	return 0;
@@ -122,6 +143,8 @@ wait_for(struct weft__reactor *reactor, int64_t timeout)
 
 	n = epoll_wait(state->fd, state->events, BATCH,
 	    timeout > INT_MAX ? INT_MAX : (int)timeout);
+	if (n < 0 && (errno == EBADF || errno == EINVAL))
+		return lost(state);
 	for (i = 0; i < n; i++)
 		weft__reactor_mark(reactor, state->events[i].data.u64,
 		    translate(state->events[i].events));

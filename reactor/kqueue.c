@@ -95,9 +95,18 @@ close_set(struct weft__reactor *reactor)
 {
 	struct state *state = reactor->state;
 
-	if (!inherited(state))
+	if (state->fd >= 0 && !inherited(state))
 		close(state->fd);
 	free(state);
+}
+
+/* The program has closed it, and may have another file there by now. */
+static int
+lost(struct state *state)
+{
+	state->fd = -1;
+	errno = ESTALE;
+	return -1;
 }
 
 /* --- changes */
@@ -285,8 +294,9 @@ watch(struct weft__reactor *reactor, struct weft__slot *slot, int events)
 		result = put(state, slot, events & ~(int)slot->index);
 	else
 		result = add(state, slot, events);
-	if (result < 0)
-		return -1;
+	if (result < 0)         /* EBADF: the one descriptor or the other */
+		return errno == EBADF && fcntl(slot->fd, F_GETFD) >= 0 ?
+		    lost(state) : -1;
 	slot->in_backend = true;
 	slot->index = (uint32_t)events;
 	return 0;
@@ -389,6 +399,8 @@ wait_for(struct weft__reactor *reactor, int64_t timeout)
 	    interval(&time, timeout));
 	if (n >= 0 || errno == EINTR)
 		state->count = 0;       /* made, also if interrupted */
+	else if (errno == EBADF)
+		return lost(state);
 	for (i = 0; i < n; i++)
 		report(reactor, &state->events[i]);
 	return n;

@@ -25,6 +25,8 @@
 #include "reactor/compat.h"
 #include "reactor/reactor.h"
 
+enum { REST_MS = 10 };
+
 const struct weft__backend *const weft__backends[] = {
 #ifdef HAVE_KQUEUE
 	&weft__kqueue,
@@ -92,8 +94,7 @@ weft__reactor_open(struct weft__reactor *reactor, const char *name)
 void
 weft__reactor_close(struct weft__reactor *reactor)
 {
-	weft__slot_close(reactor, reactor->wake.slot);
-	weft__wake_close(&reactor->wake);
+	weft__wake_close(&reactor->wake, reactor);
 	close_table(reactor);
 	reactor->backend->close(reactor);
 }
@@ -202,6 +203,35 @@ weft__slot_remove(struct weft__slot *slot, struct weft__waiter *waiter)
 	waiter->next = waiter->previous = NULL;
 }
 
+/* Of minus an errno all of them, else those whom the events concern. */
+static bool
+tell_waiters(struct weft__slot *slot, int events)
+{
+	struct weft__waiter *waiter, *next;
+	bool useful = false;
+
+	for (waiter = slot->waiters; waiter != NULL; waiter = next) {
+		next = waiter->next;
+		if (events > 0 && (waiter->events & events) == 0)
+			continue;
+		weft__slot_remove(slot, waiter);
+		waiter->ready(waiter, events);
+		useful = true;
+	}
+	return useful;
+}
+
+static int
+watch(struct weft__reactor *reactor, struct weft__slot *slot, int events)
+{
+	if (!slot->in_backend)
+		reactor->stats.registrations++;
+	if (reactor->backend->watch(reactor, slot, events) < 0)
+		return -1;
+	slot->armed = (uint8_t)events;
+	return 0;
+}
+
 int
 weft__slot_want(struct weft__reactor *reactor, struct weft__slot *slot, int events)
 {
@@ -211,16 +241,19 @@ weft__slot_want(struct weft__reactor *reactor, struct weft__slot *slot, int even
 		errno = ECHILD;
 		return -1;
 	}
-	events |= slot->armed;
-	if (!slot->in_backend)
-		reactor->stats.registrations++;
-	if (reactor->backend->watch(reactor, slot, events) == 0) {
-		slot->armed = (uint8_t)events;
+	if (watch(reactor, slot, events | slot->armed) == 0)
 		return 0;
+	if (errno == ESTALE && weft__reactor_mend(reactor) == 0) {
+		errno = EBADF;          /* if it was lost by that */
+		if (slot->mode != WEFT__UNUSED &&
+		    watch(reactor, slot, events | slot->armed) == 0)
+			return 0;
 	}
 	if (errno != EPERM)
 		return -1;
 	slot->mode = WEFT__ALWAYS;
+	/* It may have become so since they began to wait: replaced by dup2. */
+	tell_waiters(slot, WEFT_READABLE | WEFT_WRITABLE);
 	return 0;
 }
 
@@ -237,20 +270,9 @@ weft__slot_rest(struct weft__reactor *reactor, struct weft__slot *slot)
 static bool
 tell(struct weft__slot *slot, int events)
 {
-	struct weft__waiter *waiter, *next;
-	bool useful = false;
+	bool useful = slot->notify != NULL && slot->notify(slot->arg, events);
 
-	if (slot->notify != NULL)
-		useful = slot->notify(slot->arg, events);
-	for (waiter = slot->waiters; waiter != NULL; waiter = next) {
-		next = waiter->next;
-		if (events > 0 && (waiter->events & events) == 0)
-			continue;
-		weft__slot_remove(slot, waiter);
-		waiter->ready(waiter, events);
-		useful = true;
-	}
-	return useful;
+	return tell_waiters(slot, events) || useful;
 }
 
 void
@@ -385,17 +407,40 @@ cure(struct weft__reactor *reactor, bool stale)
 		reactor->stale_polls = 0;
 }
 
+/* A poll that has failed is tried again at once, with a new set if that was
+ * what is wrong. When it fails in a row, there is a rest before the next: there
+ * may be no descriptor for a new set, or a limit that is below ours. */
+static void
+mend(struct weft__reactor *reactor, int64_t timeout)
+{
+	if (errno == EINTR)
+		return;
+	reactor->failed_polls++;
+	if (errno == ESTALE && weft__reactor_mend(reactor) == 0)
+		return;
+	if (reactor->failed_polls > 1 && timeout != 0)
+		poll(NULL, 0, timeout > 0 && timeout < REST_MS ? (int)timeout : REST_MS);
+}
+
 void
 weft__reactor_poll(struct weft__reactor *reactor, int64_t timeout)
 {
 	uint64_t stale = reactor->stats.stale_events;
 	struct weft__slot *slot, *next;
 	bool useful = false;
+	int n;
 
 	reactor->batch = NULL;
 	reactor->batch_end = &reactor->batch;
 	reactor->stats.polls++;
-	if (reactor->backend->wait(reactor, timeout) <= 0)
+	if (reactor->wake.slot == NULL && !reactor->inherited)
+		weft__wake_open(&reactor->wake, reactor);       /* or next time */
+	n = reactor->backend->wait(reactor, timeout);
+	if (n < 0)
+		mend(reactor, timeout);
+	else
+		reactor->failed_polls = 0;
+	if (n <= 0)
 		return;
 	for (slot = reactor->batch; slot != NULL; slot = next) {
 		next = slot->marked;

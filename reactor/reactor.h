@@ -96,13 +96,14 @@ int64_t weft__timers_next(const struct weft__timers *);
 
 /* --- wake.c: ends a poll from another thread or a signal handler */
 struct weft__wake {
-	struct weft__slot *slot;
-	int read_fd, write_fd;          /* one eventfd, or a pipe */
+	struct weft__slot *slot;        /* NULL: lost, with its descriptors */
+	int read_fd;                    /* one eventfd, or a pipe */
+	atomic_int write_fd;
 	atomic_int state;
 };
 
 int  weft__wake_open(struct weft__wake *, struct weft__reactor *);
-void weft__wake_close(struct weft__wake *);
+void weft__wake_close(struct weft__wake *, struct weft__reactor *);
 /* Async-signal-safe; costs a system call only when the loop sleeps. Whatever
  * the loop is to find must be published before. */
 void weft__wake_send(struct weft__wake *);
@@ -121,6 +122,7 @@ struct weft__reactor {
 	bool inherited;                 /* in a child: the state is the parent's, too */
 	bool exposed;                   /* the program knows the set's descriptor */
 	unsigned stale_polls;           /* in a row, up to the last one */
+	unsigned failed_polls;          /* the same */
 	struct weft__slot **leaves;     /* 1,024 slots each, by descriptor */
 	size_t leaf_count;
 	struct weft__slot *batch, **batch_end;
@@ -140,7 +142,8 @@ const char *weft__reactor_name(const struct weft__reactor *);
 int  weft__reactor_fd(struct weft__reactor *);
 int  weft__reactor_pollfds(struct weft__reactor *, struct pollfd *, int max);
 /* Waits at most `timeout` milliseconds (-1: for ever), then tells the waiters
- * of everything that was reported. */
+ * of everything that was reported. If the poller fails, it is mended, or at
+ * least does not fail again and again without a rest. */
 void weft__reactor_poll(struct weft__reactor *, int64_t timeout);
 
 /* The slot of `fd`; one left over from a descriptor that foreign code has
@@ -168,5 +171,8 @@ int  weft__reactor_after_fork(struct weft__reactor *);
 /* A new set, with everything armed that was. Descriptors that turn out to be
  * closed lose their slots. -1: the old one goes on. */
 int  weft__reactor_renew(struct weft__reactor *);
+/* The same when the program has closed the old one behind our back, whoever
+ * knows it. */
+int  weft__reactor_mend(struct weft__reactor *);
 
 #endif

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A new set for the backend, in two cases:
+ * A new set for the backend, in three cases:
  *
  *   in a forked child       the old one is the parent's, too
  *   when it reports what    a registration of epoll belongs to the open file,
  *   is gone                 and outlives the number by which it was made when
  *                           foreign code closes that while a dup or a child
  *                           holds the file: no number is left to remove it by
+ *   when it is gone itself  foreign code has closed its descriptor, typically
+ *                           all that there are
  *
  * The old set is closed before the new one is filled, so that a limit on what
  * may be watched is not met halfway.
@@ -72,12 +74,11 @@ weft__reactor_after_fork(struct weft__reactor *reactor)
 	}
 	reactor->exposed = false;
 	close_old(reactor, state);
-	weft__slot_close(reactor, wake.slot);
-	weft__wake_close(&wake);
+	weft__wake_close(&wake, reactor);
 	return 0;
 }
 
-/* --- without what is stale */
+/* --- with all that was armed */
 
 static void
 arm(struct weft__reactor *reactor, struct weft__slot *slot)
@@ -90,21 +91,40 @@ arm(struct weft__reactor *reactor, struct weft__slot *slot)
 		weft__slot_close(reactor, slot);
 }
 
+static int
+replace(struct weft__reactor *reactor)
+{
+	void *state = reactor->state;
+
+	if (reactor->backend->open(reactor) < 0)
+		return -1;
+	close_old(reactor, state);
+	for_each_slot(reactor, arm);
+	return 0;
+}
+
 /* Not if the program has put the old one into a set of its own: of the new one
  * that would never hear. */
 int
 weft__reactor_renew(struct weft__reactor *reactor)
 {
-	void *state = reactor->state;
-	int error = errno;
+	int error = errno, result = -1;
 
-	if (reactor->exposed || reactor->inherited ||
-	    reactor->backend->open(reactor) < 0) {
-		errno = error;
+	if (!reactor->exposed && !reactor->inherited)
+		result = replace(reactor);
+	errno = error;
+	return result;
+}
+
+int
+weft__reactor_mend(struct weft__reactor *reactor)
+{
+	if (reactor->inherited) {
+		errno = ECHILD;
 		return -1;
 	}
-	close_old(reactor, state);
-	for_each_slot(reactor, arm);
-	errno = error;
+	if (replace(reactor) < 0)
+		return -1;
+	reactor->exposed = false;
 	return 0;
 }

@@ -9,6 +9,10 @@
  *
  * Senders publish first and notify second; the loop takes the notice first and
  * looks second. So nothing is lost, and of many senders one writes.
+ *
+ * The same with every backend, kqueue too: a signal handler may call write(2)
+ * and not kevent(2), and EVFILT_USER is not everywhere (not in OpenBSD 7.3).
+ * Where there is no eventfd, it is a pipe.
  */
 #include "config.h"
 
@@ -20,14 +24,24 @@
 
 enum { RUNNING, SLEEPING, NOTIFIED };
 
+static void
+lose(struct weft__wake *wake)
+{
+	wake->slot = NULL;
+	wake->read_fd = -1;
+	wake->write_fd = -1;
+}
+
 static bool
 drain(void *arg, int events)
 {
-	const struct weft__wake *wake = arg;
+	struct weft__wake *wake = arg;
 	char sink[64];
 
-	if (events < 0)         /* closed: nothing came */
+	if (events < 0) {       /* somebody has closed it, who had no business */
+		lose(wake);
 		return false;
+	}
 	while (read(wake->read_fd, sink, sizeof sink) == (ssize_t)sizeof sink)
 		;
 	return true;
@@ -49,20 +63,25 @@ weft__wake_open(struct weft__wake *wake, struct weft__reactor *reactor)
 		wake->slot->arg = wake;
 		if (weft__slot_want(reactor, wake->slot, WEFT_READABLE) == 0)
 			return 0;
-		weft__slot_close(reactor, wake->slot);
 	}
-	weft__wake_close(wake);
+	weft__wake_close(wake, reactor);
 	return -1;
 }
 
 void
-weft__wake_close(struct weft__wake *wake)
+weft__wake_close(struct weft__wake *wake, struct weft__reactor *reactor)
 {
 	int error = errno;
 
-	close(wake->read_fd);
+	if (wake->slot != NULL) {
+		wake->slot->notify = NULL;
+		weft__slot_close(reactor, wake->slot);
+	}
 	if (wake->write_fd != wake->read_fd)
 		close(wake->write_fd);
+	if (wake->read_fd >= 0)
+		close(wake->read_fd);
+	lose(wake);
 	errno = error;
 }
 

@@ -90,6 +90,7 @@ dup3(int from, int to, int flags)
 	result = (int)syscall(SYS_dup3, from, to, flags);
 	if (result >= 0) {
 		drop_knotes(to);
+		kqueue_destroy(to);
 		if (to < NUMBERS)
 			shut[to] = false;
 		kqueue_pump_all(true);
