@@ -73,7 +73,8 @@ enlist(struct weft_loop *loop, struct weft_fiber *fiber)
 {
 	if (weft__timers_reserve(&loop->timers, loop->blocks + 1) < 0)
 		return -1;
-	loop->blocks++;
+	if (loop->blocks++ == 1)
+		weft__overflow_watch(loop);
 	fiber->loop = loop;
 	fiber->timer.deadline = INT64_MAX;
 	fiber->older = loop->all;
@@ -106,7 +107,7 @@ start(struct weft_fiber *fiber, weft_fn *fn, void *arg, struct weft__stack *stac
 }
 
 static struct weft_fiber *
-spawn(weft_fn *fn, void *arg, size_t stack_size)
+spawn(weft_fn *fn, void *arg, size_t stack_size, const void *where)
 {
 	struct weft_loop *loop = weft__loop();
 	struct weft__stack *stack;
@@ -130,6 +131,7 @@ spawn(weft_fn *fn, void *arg, size_t stack_size)
 		return NULL;
 	}
 	start(fiber, fn, arg, stack);
+	fiber->spawned_at = where;
 	errno = before;         /* finding a guard that works may fail */
 	return fiber;
 }
@@ -137,7 +139,7 @@ spawn(weft_fn *fn, void *arg, size_t stack_size)
 struct weft_fiber *
 weft_spawn(weft_fn *fn, void *arg)
 {
-	return spawn(fn, arg, 0);
+	return spawn(fn, arg, 0, __builtin_return_address(0));
 }
 
 struct weft_fiber *
@@ -154,7 +156,7 @@ weft_spawn_with(const struct weft_fiber_options *options, weft_fn *fn, void *arg
 		memcpy(&all, options, options->size < sizeof all ?
 		    options->size : sizeof all);
 	}
-	fiber = spawn(fn, arg, all.stack_size);
+	fiber = spawn(fn, arg, all.stack_size, __builtin_return_address(0));
 	if (fiber != NULL && all.name != NULL)
 		weft_set_name(fiber, all.name);
 	return fiber;
@@ -163,7 +165,7 @@ weft_spawn_with(const struct weft_fiber_options *options, weft_fn *fn, void *arg
 int
 weft_go(weft_fn *fn, void *arg)
 {
-	struct weft_fiber *fiber = spawn(fn, arg, 0);
+	struct weft_fiber *fiber = spawn(fn, arg, 0, __builtin_return_address(0));
 
 	if (fiber == NULL)
 		return -1;
@@ -174,7 +176,7 @@ weft_go(weft_fn *fn, void *arg)
 struct weft_fiber *
 weft__spawn_obliged(weft_fn *fn, void *arg)
 {
-	struct weft_fiber *fiber = spawn(fn, arg, 0);
+	struct weft_fiber *fiber = spawn(fn, arg, 0, __builtin_return_address(0));
 
 	if (fiber != NULL)
 		fiber->detached = fiber->obliged = true;

@@ -64,6 +64,7 @@ struct weft_fiber {
 
 	weft_fn *fn;
 	void *arg;
+	const void *spawned_at;         /* where the program did it */
 	int result;                     /* once it has ended */
 	void (*at_end)(void *);         /* weft__at_end, or NULL */
 	void *at_end_arg;
@@ -106,6 +107,7 @@ struct weft_loop {
 
 	struct weft__reactor reactor;
 	struct weft__stacks stacks;
+	void *signal_stack;             /* ours; NULL: the program's, or none */
 	struct weft__queue closings;    /* who waits for a descriptor to be had */
 	struct weft_fiber *all;         /* newest block first */
 	struct weft_fiber main;
@@ -120,6 +122,8 @@ struct weft_loop {
 /* --- loop.c */
 /* This thread's loop if there is one. */
 struct weft_loop *weft__loop_here(void);
+/* The same, for signal handlers. */
+struct weft_loop *weft__loop_of_thread(void);
 /* 0, or ECHILD in a forked child. */
 int  weft__loop_check(const struct weft_loop *);
 void weft__loop_run_posts(struct weft_loop *);
@@ -148,6 +152,12 @@ void weft__fiber_recycle(struct weft_fiber *);
 int weft__join_check(const struct weft_loop *, const struct weft_fiber *);
 /* The result of one that is DONE. The handle is gone. */
 int weft__join_finish(struct weft_fiber *);
+
+/* --- overflow.c */
+/* From here on an overflow of a stack is reported. */
+void weft__overflow_watch(struct weft_loop *);
+/* The end of the thread's part in it. */
+void weft__overflow_forget(struct weft_loop *);
 
 /* --- wait.c */
 /* The slot of any descriptor, for one wait. NULL: EBADF, ENOMEM. */

@@ -50,6 +50,7 @@ destroy_loop(void *arg)
 		weft__locals_end(&loop->main);
 	weft__watch_forget(loop);
 	weft__offload_forget(loop);
+	weft__overflow_forget(loop);
 	if (loop->destroy_place != NULL)
 		loop->destroy_place(loop->place);
 	for (fiber = loop->all; fiber != NULL; fiber = fiber->older) {
@@ -139,6 +140,13 @@ struct weft_loop *
 weft__loop_here(void)
 {
 	return here;
+}
+
+/* A thread-local variable may be made at the first access, by malloc. */
+struct weft_loop *
+weft__loop_of_thread(void)
+{
+	return key_made ? pthread_getspecific(at_thread_end) : NULL;
 }
 
 int

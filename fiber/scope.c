@@ -129,6 +129,7 @@ weft_scope_spawn(struct weft_scope *scope, weft_fn *fn, void *arg)
 	fiber = weft_spawn(fn, arg);
 	if (fiber == NULL)
 		return -1;
+	fiber->spawned_at = __builtin_return_address(0);
 	take_in(scope, fiber);
 	return 0;
 }
