@@ -21,15 +21,20 @@ fail(int error)
 
 /* --- for lib/ */
 
+void
+weft__fd_give(struct weft__slot *slot, bool (*notify)(void *, int), void *arg)
+{
+	slot->notify = notify;
+	slot->arg = arg;
+}
+
 struct weft__slot *
 weft__fd_own(struct weft_loop *loop, int fd, bool (*notify)(void *, int), void *arg)
 {
 	struct weft__slot *slot = weft__slot_open(&loop->reactor, fd, WEFT__EDGE);
 
-	if (slot != NULL) {
-		slot->notify = notify;
-		slot->arg = arg;
-	}
+	if (slot != NULL)
+		weft__fd_give(slot, notify, arg);
 	return slot;
 }
 

@@ -138,6 +138,8 @@ struct weft__slot *weft__fd_own(struct weft_loop *, int fd,
 struct weft__slot *weft__fd_listen(struct weft_loop *, int fd);
 /* Wakes all that wait with EBADF; nobody is told any more. */
 void weft__fd_disown(struct weft_loop *, struct weft__slot *);
+/* From now on somebody else is told. */
+void weft__fd_give(struct weft__slot *, bool (*notify)(void *arg, int events), void *arg);
 /* In a notice of minus an errno: whether this is the descriptor it is about. */
 bool weft__fd_is_lost(const struct weft__slot *, const void *arg);
 /* Asks for events, after EAGAIN. An errno. */

@@ -118,6 +118,16 @@ weft__fdstream_new(struct weft_loop *loop, const struct weft_stream_class *class
 	return &f->stream;
 }
 
+void
+weft__fdstream_adopt(struct weft_stream *s, int fd, struct weft__slot *slot)
+{
+	struct weft__fdstream *f = body(s);
+
+	f->fd[WEFT__IN] = f->fd[WEFT__OUT] = fd;
+	f->slot[WEFT__IN] = f->slot[WEFT__OUT] = slot;
+	weft__fd_give(slot, notify, f);
+}
+
 /* --- transfers */
 
 static void

@@ -20,6 +20,7 @@ struct weft__fdstream {
 	bool terminal;                  /* EIO is the end */
 	struct weft__address address[2];
 	char *name[2];                  /* made when asked for, or at close */
+	struct weft_fiber *connecting;  /* inside weft_stream_connect, or NULL */
 };
 
 /* How a class's descriptors behave. */
@@ -34,7 +35,9 @@ extern const struct weft_stream_class weft__tcp_class, weft__unix_class;
  * be the same. On failure (ENOMEM) they are still the caller's. */
 struct weft_stream *weft__fdstream_new(struct weft_loop *, const struct weft_stream_class *,
     const int fd[2], unsigned nature);
-/* A socket; peer may be NULL: not known yet. */
+/* For a stream that was made without descriptors: one, with its slot. */
+void weft__fdstream_adopt(struct weft_stream *, int fd, struct weft__slot *);
+/* A socket, or -1: that comes later; peer may be NULL: not known yet. */
 struct weft_stream *weft__socket_stream(struct weft_loop *, const struct weft_stream_class *,
     int fd, const struct sockaddr *peer, socklen_t);
 /* By the address family of the socket. */
@@ -62,6 +65,9 @@ int  weft__socket_shutdown(struct weft_stream *);
 void weft__socket_close(struct weft_stream *, bool);
 const char *weft__socket_name(struct weft_stream *, int);
 int  weft__socket_address(struct weft_stream *, int, struct sockaddr *, socklen_t *);
+/* Connected, at last: what weft__socket_stream could not be given. */
+void weft__socket_adopt(struct weft_stream *, int fd, struct weft__slot *,
+    const struct sockaddr *peer, socklen_t);
 /* What is to be known after close. */
 void weft__socket_keep_names(struct weft__fdstream *);
 

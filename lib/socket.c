@@ -208,6 +208,14 @@ weft__socket_stream(struct weft_loop *loop, const struct weft_stream_class *clas
 	return s;
 }
 
+void
+weft__socket_adopt(struct weft_stream *s, int fd, struct weft__slot *slot,
+    const struct sockaddr *peer, socklen_t length)
+{
+	weft__fdstream_adopt(s, fd, slot);
+	keep_address(&body(s)->address[WEFT__PEERS], peer, length);
+}
+
 const struct weft_stream_class *
 weft__socket_class(int family)
 {

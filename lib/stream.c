@@ -223,7 +223,8 @@ shut(struct weft_stream *s, int64_t deadline)
 	if (s->shut)
 		return 0;
 	if (s->class->shutdown(s) < 0) {
-		weft__stream_break_write(s, errno, "shutdown");
+		if (errno != ENOTCONN)          /* not yet */
+			weft__stream_break_write(s, errno, "shutdown");
 		return -1;
 	}
 	s->shut = true;
