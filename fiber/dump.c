@@ -16,8 +16,7 @@
 #include "fiber/fiber.h"
 #include "weft/loop.h"
 
-/* The place of each is its WEFT__FOR_. %: the subject. */
-static const char *const waits[] = {
+const char *const weft__waits[] = {
 	"something", "its time", "a permit", "the end of fiber %",
 	"input", "output",
 	"a descriptor to be closed", "one of % descriptors",
@@ -88,7 +87,8 @@ static void
 print_what(FILE *out, const struct weft_fiber *fiber)
 {
 	unsigned kind = fiber->waiting / WEFT__FOR;
-	const char *at = kind < sizeof waits / sizeof *waits ? waits[kind] : waits[0];
+	const char *at = kind < sizeof weft__waits / sizeof *weft__waits ?
+	    weft__waits[kind] : weft__waits[0];
 
 	fputs("waits for ", out);
 	for (; *at != '\0'; at++)

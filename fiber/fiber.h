@@ -14,6 +14,7 @@
 #ifndef WEFT_FIBER_FIBER_H
 #define WEFT_FIBER_FIBER_H
 
+#include <pthread.h>
 #include <stdatomic.h>
 
 #include "fiber/context.h"
@@ -117,6 +118,8 @@ struct weft_loop {
 	struct weft__watch dump_watch;  /* for it */
 	uint64_t ids;
 	struct weft_loop_stats stats;
+	struct weft_loop *next_loop;    /* for debuggers */
+	pthread_t thread;
 };
 
 /* --- loop.c */
@@ -152,6 +155,17 @@ void weft__fiber_recycle(struct weft_fiber *);
 int weft__join_check(const struct weft_loop *, const struct weft_fiber *);
 /* The result of one that is DONE. The handle is gone. */
 int weft__join_finish(struct weft_fiber *);
+
+/* --- debug.c: the list of all loops, for debuggers */
+void weft__debug_add(struct weft_loop *);
+void weft__debug_remove(const struct weft_loop *);
+void weft__debug_before_fork(void);
+void weft__debug_in_parent(void);
+void weft__debug_in_child(struct weft_loop *here);
+
+/* --- dump.c */
+/* What a fiber waits for, by its WEFT__FOR_. %: the subject. */
+extern const char *const weft__waits[];
 
 /* --- overflow.c */
 /* From here on an overflow of a stack is reported. */

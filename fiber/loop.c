@@ -24,6 +24,7 @@ static void
 in_child(void)
 {
 	forks++;
+	weft__debug_in_child(here);
 	if (here != NULL)
 		here->reactor.inherited = true;
 }
@@ -48,6 +49,7 @@ destroy_loop(void *arg)
 
 	if (loop->current == &loop->main)
 		weft__locals_end(&loop->main);
+	weft__debug_remove(loop);
 	weft__watch_forget(loop);
 	weft__offload_forget(loop);
 	weft__overflow_forget(loop);
@@ -73,7 +75,7 @@ static void
 prepare(void)
 {
 	key_made = pthread_key_create(&at_thread_end, destroy_loop) == 0;
-	pthread_atfork(NULL, NULL, in_child);
+	pthread_atfork(weft__debug_before_fork, weft__debug_in_parent, in_child);
 }
 
 static void
@@ -118,6 +120,7 @@ make_loop(void)
 	if (!key_made || pthread_setspecific(at_thread_end, loop) != 0)
 		goto no_key;
 	become_main(loop);
+	weft__debug_add(loop);
 	errno = before;
 	return here = loop;
 no_key:
