@@ -65,17 +65,69 @@ make_connection(struct weft_server *server, int fd, const struct sockaddr *peer,
 }
 
 static enum verdict
-take(struct weft_server *server, struct weft_stream **s)
+take_from(struct weft_server *server, int listener, struct weft_stream **s)
 {
 	union weft__sockaddr peer = { .any = { 0 } };
 	socklen_t length = sizeof peer;
 	int fd;
 
-	fd = weft__compat_accept(server->fd, &peer.any, &length);
+	fd = weft__compat_accept(listener, &peer.any, &length);
 	if (fd < 0)
 		return judge(errno);
 	*s = make_connection(server, fd, &peer.any, length);
 	return *s != NULL ? TAKEN : PAUSE;
+}
+
+/* Of several listeners each has its turn to be the first that is tried. */
+static enum verdict
+take(struct weft_server *server, struct weft_stream **s)
+{
+	size_t all = 1 + server->other_count, i;
+
+	for (i = 0; i < all; i++) {
+		size_t which = (server->turn + i) % all;
+		struct weft__listener *other = which > 0 ? &server->others[which - 1] : NULL;
+		enum verdict verdict;
+
+		if (other != NULL && !other->ready)
+			continue;
+		verdict = take_from(server, other != NULL ? other->fd : server->fd, s);
+		if (verdict != NONE_LEFT) {
+			server->turn = which + 1;
+			return verdict;
+		}
+		if (other != NULL)
+			other->ready = false;
+	}
+	return NONE_LEFT;
+}
+
+void
+weft__accept_try_all(struct weft_server *server)
+{
+	size_t i;
+
+	for (i = 0; i < server->other_count; i++)
+		server->others[i].ready = server->others[i].slot != NULL;
+}
+
+/* Until one of them may have a connection. 0 or an errno. */
+static int
+wait_for_one(struct weft_server *server, int64_t deadline)
+{
+	size_t i;
+	int error;
+
+	for (i = 0; i < server->other_count; i++) {
+		struct weft__listener *other = &server->others[i];
+
+		if (other->slot == NULL)
+			continue;
+		error = weft__fd_want(server->loop, other->slot, WEFT_READABLE);
+		if (error != 0)
+			return error;
+	}
+	return weft__fd_park(server->loop, server->slot, WEFT_READABLE, deadline);
 }
 
 static bool
@@ -108,6 +160,8 @@ weft__accept(struct weft_server *server, struct weft_stream **s, int64_t deadlin
 	int64_t pause = WEFT__PAUSE_MS;
 	int error = 0;
 
+	if (deadline != WEFT_NEVER)
+		weft__accept_try_all(server);
 	while (error == 0) {
 		if (server->fd < 0)
 			return EBADF;
@@ -119,8 +173,7 @@ weft__accept(struct weft_server *server, struct weft_stream **s, int64_t deadlin
 			weft__charge(server->loop, WEFT__ACCEPT_COST);
 			break;
 		case NONE_LEFT:
-			error = weft__fd_park(server->loop, server->slot,
-			    WEFT_READABLE, deadline);
+			error = wait_for_one(server, deadline);
 			break;
 		case PAUSE:
 			error = weft__accept_rest(server, &pause, deadline);

@@ -81,6 +81,15 @@ weft__address_port(const struct sockaddr *address)
 	}
 }
 
+void
+weft__address_set_port(struct sockaddr *address, int port)
+{
+	if (address->sa_family == AF_INET)
+		((struct sockaddr_in *)(void *)address)->sin_port = htons((uint16_t)port);
+	else if (address->sa_family == AF_INET6)
+		((struct sockaddr_in6 *)(void *)address)->sin6_port = htons((uint16_t)port);
+}
+
 int
 weft__address_unix(const char *path, struct sockaddr_un *un, socklen_t *length)
 {

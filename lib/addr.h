@@ -36,6 +36,7 @@ union weft__sockaddr {
 void weft__address_format(const struct sockaddr *, socklen_t, char name[WEFT__NAME_MAX]);
 /* The port of an internet address, else -1. */
 int  weft__address_port(const struct sockaddr *);
+void weft__address_set_port(struct sockaddr *, int port);
 /* "@name" is abstract where there are such. 0, EINVAL (empty), ENAMETOOLONG. */
 int  weft__address_unix(const char *path, struct sockaddr_un *, socklen_t *);
 

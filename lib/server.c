@@ -75,6 +75,41 @@ weft__server_new(struct weft_loop *loop, const struct weft_stream_class *class, 
 	return server;
 }
 
+int
+weft__server_expect(struct weft_server *server, size_t listeners)
+{
+	server->others = calloc(listeners, sizeof *server->others);
+	return server->others != NULL ? 0 : ENOMEM;
+}
+
+/* An arrival wakes whoever waits for one; who waits for something else there
+ * looks and waits again. */
+static bool
+arrived(void *arg, int events)
+{
+	struct weft__listener *listener = arg;
+
+	listener->ready = events > 0;
+	if (events < 0)
+		listener->slot = NULL;  /* the number is not ours any more */
+	else if (weft__accepting(listener->server))
+		weft__wake(listener->server->acceptor, 0);
+	return true;
+}
+
+int
+weft__server_add(struct weft_server *server, int fd)
+{
+	struct weft__listener *listener = &server->others[server->other_count];
+
+	*listener = (struct weft__listener){ .server = server, .fd = fd, .ready = true };
+	listener->slot = weft__fd_own(server->loop, fd, arrived, listener);
+	if (listener->slot == NULL)
+		return errno;
+	server->other_count++;
+	return 0;
+}
+
 struct weft_server *
 weft_server_from_fd(int fd)
 {
@@ -110,6 +145,7 @@ weft__server_let_go(struct weft_server *server)
 		return;
 	free(server->name);
 	free(server->path);
+	free(server->others);
 	free(server);
 }
 
@@ -271,6 +307,7 @@ begin(struct weft_server *server, weft_handler *handler, void *arg)
 	server->handler = handler;
 	server->arg = arg;
 	server->references++;
+	weft__accept_try_all(server);
 	forget_lost(server);
 	return 0;
 }
@@ -308,6 +345,19 @@ weft_server_start(struct weft_server *server, weft_handler *handler, void *arg)
 
 /* --- ending */
 
+static void
+close_others(struct weft_server *server)
+{
+	while (server->other_count > 0) {
+		struct weft__listener *listener = &server->others[--server->other_count];
+
+		if (listener->slot == NULL)
+			continue;
+		weft__fd_disown(server->loop, listener->slot);
+		weft__fd_close(server->loop, listener->fd);
+	}
+}
+
 int
 weft_server_stop(struct weft_server *server)
 {
@@ -321,6 +371,7 @@ weft_server_stop(struct weft_server *server)
 	weft__fd_disown(server->loop, server->slot);
 	server->slot = NULL;
 	weft__fd_close(server->loop, fd);
+	close_others(server);
 	weft__queue_wake_all(&server->changes, 0);
 	return 0;
 }

@@ -11,11 +11,23 @@
 #include "lib/fdstream.h"
 #include "weft/server.h"
 
+/* One more address that a server listens at. Its poller tells of arrivals, and
+ * whoever accepts tries it until there is nothing left. */
+struct weft__listener {
+	struct weft_server *server;
+	int fd;
+	struct weft__slot *slot;        /* NULL: lost */
+	bool ready;                     /* a try may succeed */
+};
+
 struct weft_server {
 	struct weft_loop *loop;
 	const struct weft_stream_class *class;        /* of the connections */
 	int fd;                         /* -1: stopped */
 	struct weft__slot *slot;
+	struct weft__listener *others;  /* further addresses */
+	size_t other_count;
+	size_t turn;                    /* who is tried first: 0 is `fd` */
 	struct weft_fiber *acceptor;    /* who serves or accepts, or NULL */
 	bool closed;
 	struct weft_listen_options options;
@@ -38,7 +50,13 @@ int weft__listen_options(const struct weft_listen_options *, struct weft_listen_
 struct weft_server *weft__server_new(struct weft_loop *, const struct weft_stream_class *, int fd,
     const struct weft_listen_options *);
 
+/* Makes room for so many further listeners, then takes one. 0 or an errno. */
+int weft__server_expect(struct weft_server *, size_t listeners);
+int weft__server_add(struct weft_server *, int fd);
+
 /* --- accept.c */
+/* Whatever was believed, all listeners are to be tried. */
+void weft__accept_try_all(struct weft_server *);
 /* Whether somebody serves or accepts; a fiber that was lost by a fork does not. */
 bool weft__accepting(const struct weft_server *);
 /* The next connection, which is the caller's. 0 or an errno. */

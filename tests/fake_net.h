@@ -210,7 +210,7 @@ __wrap_getsockopt(int fd, int level, int option, void *value, socklen_t *length)
 
 /* --- for the test */
 
-static void
+static inline void
 begin_faking(void)
 {
 	memset(hosts, 0, sizeof hosts);
@@ -219,7 +219,7 @@ begin_faking(void)
 	faking = true;
 }
 
-static void
+static inline void
 end_faking(void)
 {
 	while (pair_count > 0)
@@ -227,7 +227,7 @@ end_faking(void)
 	faking = false;
 }
 
-static void
+static inline void
 add_host(const char *address, enum fate fate, int error)
 {
 	hosts[host_count++] = (struct host){ .address = address, .fate = fate,
@@ -235,7 +235,7 @@ add_host(const char *address, enum fate fate, int error)
 }
 
 /* The verdict on a silent host comes. */
-static void
+static inline void
 let(struct host *host, int error)
 {
 	host->error = error;
@@ -243,7 +243,7 @@ let(struct host *host, int error)
 }
 
 /* Whether the socket that was connected to it is closed by now. */
-static bool
+static inline bool
 hung_up(const struct host *host)
 {
 	struct pollfd end = { .fd = host->theirs };
@@ -251,7 +251,7 @@ hung_up(const struct host *host)
 	return poll(&end, 1, 0) == 1 && end.revents & POLLHUP;
 }
 
-static void
+static inline void
 until_tried(const struct host *host)
 {
 	int64_t deadline = soon_enough();

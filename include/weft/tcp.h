@@ -36,7 +36,8 @@ WEFT_API struct weft_stream *weft_tcp_connect(const char *host, const char *port
 WEFT_API struct weft_stream *weft_tcp_open(void);
 WEFT_API int weft_stream_connect(struct weft_stream *, const char *host, const char *port,
     const struct weft_tcp_options *, int64_t deadline);
-/* host NULL: all addresses, of both families. port "0": any that is free. */
+/* host NULL: all addresses, of both families. A name: all of its that are here,
+ * with one port. port "0": any that is free. */
 WEFT_API struct weft_server *weft_tcp_listen(const char *host, const char *port,
     const struct weft_listen_options *);
 
