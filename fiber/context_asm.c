@@ -41,6 +41,10 @@ void weft__context_start(void);
 const char *
 weft__context_name(void)
 {
+#ifdef WEFT_CONTEXT_SHADOW
+	if (weft__context_shadowed > 0)
+		return "swapcontext";
+#endif
 	return "asm";
 }
 
@@ -58,12 +62,49 @@ prepare(void *stack_low, size_t stack_size, void (*entry)(void *), void *arg)
 	return frame;
 }
 
+#ifdef WEFT_CONTEXT_SHADOW
+
+_Atomic(signed char) weft__context_shadowed = -1;
+
+/* rdsspq %rax: the shadow stack's pointer; does nothing where there is none,
+ * and on a processor that knows no such thing. */
+static bool
+has_shadow_stack(void)
+{
+	uintptr_t pointer = 0;
+
+	__asm__ volatile(".byte 0xf3, 0x48, 0x0f, 0x1e, 0xc8" : "+a"(pointer));
+	return pointer != 0;
+}
+
+void
+weft__context_choose(bool shadow_stacks)
+{
+	weft__context_shadowed = shadow_stacks;
+}
+
+void
+weft__context_adopt(struct weft__context *c)
+{
+	if (weft__context_shadowed < 0)
+		weft__context_choose(has_shadow_stack());
+	(void)c;
+}
+
+#endif
+
 #ifndef WEFT__SANITIZED
 
 void
 weft__context_make(struct weft__context *c, void *stack_low, size_t stack_size,
     void (*entry)(void *), void *arg)
 {
+#ifdef WEFT_CONTEXT_SHADOW
+	if (weft__context_shadowed > 0) {
+		weft__swapcontext_make(c, stack_low, stack_size, entry, arg);
+		return;
+	}
+#endif
 	c->sp = prepare(stack_low, stack_size, entry, arg);
 }
 

@@ -26,8 +26,8 @@
  * Shadow stacks (SHSTK): going on at an address that no call has pushed is what
  * they forbid. The property note therefore claims IBT but not SHSTK, and the
  * linker drops the claim for the whole object, so that the C library leaves
- * shadow stacks off. A process that forces them on faults in the first switch:
- * it needs the ucontext one.
+ * shadow stacks off. In a process that forces them on context_asm.c finds them,
+ * and this switch is not used (context_swapcontext.c).
  */
 
 #if defined(__x86_64__) && !defined(__ILP32__) && !defined(_WIN32)
