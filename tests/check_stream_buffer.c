@@ -352,7 +352,7 @@ make_suite(const char *backend)
 	EVERY_KIND(tc, no_delimiter_or_an_empty_one_is_einval);
 	EVERY_KIND(tc, what_is_put_is_sent_by_commit);
 	EVERY_KIND(tc, write_buffer_moves_over_what_was_accepted);
-	EVERY_KIND(tc, detach_gives_the_descriptor_back_unless_bytes_would_be_lost);
+	EVERY_SOCKET(tc, detach_gives_the_descriptor_back_unless_bytes_would_be_lost);
 	return suite;
 }
 

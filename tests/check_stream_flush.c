@@ -363,7 +363,7 @@ make_suite(const char *backend)
 	(void)backend;
 	EVERY_KIND(tc, flush_and_drain_release_all_who_wait);
 	EVERY_KIND(tc, flush_of_nothing_is_done);
-	EVERY_KIND(tc, flush_and_drain_keep_deadlines);
+	EVERY_DESCRIPTOR(tc, flush_and_drain_keep_deadlines);
 
 	tc = kernel_case(suite, "errors");
 	EVERY_KIND(tc, a_peer_that_is_gone_is_epipe_without_a_signal_and_it_sticks);
@@ -371,8 +371,8 @@ make_suite(const char *backend)
 	EVERY_KIND(tc, after_our_shutdown_a_write_is_epipe);
 
 	tc = kernel_case(suite, "coalescing");
-	EVERY_KIND(tc, coalesced_writes_leave_in_one_call_at_the_end_of_the_turn);
-	EVERY_KIND(tc, coalesced_writes_leave_at_16_kib);
+	EVERY_DESCRIPTOR(tc, coalesced_writes_leave_in_one_call_at_the_end_of_the_turn);
+	EVERY_DESCRIPTOR(tc, coalesced_writes_leave_at_16_kib);
 	EVERY_KIND(tc, flush_close_and_turning_it_off_send_what_was_coalesced);
 	EVERY_KIND(tc, a_stream_freed_before_the_turn_ends_sends_nothing);
 

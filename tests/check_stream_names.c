@@ -144,7 +144,7 @@ make_suite(const char *backend)
 	TCase *tc = test_case(suite, "what a stream says of itself");
 
 	(void)backend;
-	EVERY_KIND(tc, names_addresses_and_data_outlive_close);
+	EVERY_SOCKET(tc, names_addresses_and_data_outlive_close);
 	tcase_add_test(tc, an_error_outlives_close);
 	tcase_add_test(tc, a_short_address_is_cut_and_its_length_told);
 

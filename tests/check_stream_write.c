@@ -4,15 +4,12 @@
  */
 #include "config.h"
 
-#include <sys/socket.h>
-#include <unistd.h>
-
 #include "tests/full_kernel.h"
 #include "tests/streams.h"
 
 static struct weft_stream *ends[2];     /* [0] writes, [1] is the peer */
 
-/* The peer takes all there is, through its descriptor. */
+/* The peer takes all there is. */
 static size_t
 peer_takes(size_t n)
 {
@@ -21,7 +18,7 @@ peer_takes(size_t n)
 	ssize_t some;
 
 	while (taken < n &&
-	    (some = recv(weft_stream_fd(ends[1]), got, n - taken, MSG_DONTWAIT)) > 0)
+	    (some = weft_stream_read(ends[1], got, n - taken, WEFT_NOWAIT)) > 0)
 		taken += (size_t)some;
 	free(got);
 	return taken;
@@ -308,11 +305,11 @@ make_suite(const char *backend)
 	TCase *tc = kernel_case(suite, "the queue and its marks");
 
 	(void)backend;
-	EVERY_KIND(tc, a_small_write_goes_to_the_kernel_at_once);
-	EVERY_KIND(tc, what_the_kernel_does_not_take_is_queued_without_waiting);
+	EVERY_DESCRIPTOR(tc, a_small_write_goes_to_the_kernel_at_once);
+	EVERY_DESCRIPTOR(tc, what_the_kernel_does_not_take_is_queued_without_waiting);
 	EVERY_KIND(tc, the_queue_leaves_by_itself);
-	EVERY_KIND(tc, above_the_high_mark_a_write_waits_until_the_low_mark);
-	EVERY_KIND(tc, marks_take_effect_at_once_for_those_who_wait);
+	EVERY_DESCRIPTOR(tc, above_the_high_mark_a_write_waits_until_the_low_mark);
+	EVERY_DESCRIPTOR(tc, marks_take_effect_at_once_for_those_who_wait);
 	EVERY_KIND(tc, a_low_mark_above_the_high_one_is_einval);
 	EVERY_KIND(tc, without_a_queue_nothing_is_ever_queued);
 	EVERY_KIND(tc, a_large_write_waits_and_its_bytes_are_intact);
@@ -320,8 +317,8 @@ make_suite(const char *backend)
 	tc = kernel_case(suite, "short counts");
 	EVERY_KIND(tc, a_deadline_after_some_bytes_gives_their_count_and_then_the_error);
 	EVERY_KIND(tc, nowait_takes_what_kernel_and_queue_do);
-	EVERY_KIND(tc, a_deadline_in_the_past_still_gets_one_try);
-	EVERY_KIND(tc, a_flush_in_the_past_still_gets_one_try);
+	EVERY_DESCRIPTOR(tc, a_deadline_in_the_past_still_gets_one_try);
+	EVERY_DESCRIPTOR(tc, a_flush_in_the_past_still_gets_one_try);
 	EVERY_KIND(tc, a_cancel_after_some_bytes_gives_their_count);
 	return suite;
 }

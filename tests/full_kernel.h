@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * tests/full_kernel.h - a kernel that is full when the test says so, for one
- * source of a program that is linked with -Wl,--wrap=send,--wrap=sendmsg. It
- * counts the system calls, too.
+ * source of a program that is linked with -Wl,--wrap=send,--wrap=sendmsg and
+ * --wrap=writev. It counts the system calls, too. Every kind of stream that has
+ * a descriptor sees it.
  */
 #ifndef WEFT_TESTS_FULL_KERNEL_H
 #define WEFT_TESTS_FULL_KERNEL_H
 
 #include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
 
 #include "tests/streams.h"
 
@@ -22,6 +25,8 @@ ssize_t __real_send(int, const void *, size_t, int);
 ssize_t __wrap_send(int, const void *, size_t, int);
 ssize_t __real_sendmsg(int, const struct msghdr *, int);
 ssize_t __wrap_sendmsg(int, const struct msghdr *, int);
+ssize_t __real_writev(int, const struct iovec *, int);
+ssize_t __wrap_writev(int, const struct iovec *, int);
 
 static bool
 is_full(void)
@@ -51,6 +56,18 @@ __wrap_sendmsg(int fd, const struct msghdr *message, int flags)
 	return most > 0 ? __real_send(fd, message->msg_iov[0].iov_base,
 	    message->msg_iov[0].iov_len < most ? message->msg_iov[0].iov_len : most,
 	    flags) : __real_sendmsg(fd, message, flags);
+}
+
+ssize_t
+__wrap_writev(int fd, const struct iovec *iov, int count)
+{
+	sends++;
+	if (is_full()) {
+		errno = EAGAIN;
+		return -1;
+	}
+	return most > 0 ? write(fd, iov->iov_base,
+	    iov->iov_len < most ? iov->iov_len : most) : __real_writev(fd, iov, count);
 }
 
 static void

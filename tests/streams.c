@@ -7,6 +7,8 @@
 #include <unistd.h>
 
 #include "tests/streams.h"
+#include "weft/memory.h"
+#include "weft/pipe.h"
 #include "weft/tcp.h"
 #include "weft/unix.h"
 
@@ -49,12 +51,35 @@ open_unix(struct weft_stream *ends[2])
 	weft_server_free(server);
 }
 
+/* Two pipes make one stream that goes both ways. */
+static void
+open_pipes(struct weft_stream *ends[2])
+{
+	int there[2], back[2];
+
+	ck_assert_ok(pipe(there));
+	ck_assert_ok(pipe(back));
+	ends[0] = weft_pipe_open(back[0], there[1]);
+	ends[1] = weft_pipe_open(there[0], back[1]);
+	ck_assert_msg(ends[0] != NULL && ends[1] != NULL, "%s", weft_stream_error_text(NULL));
+}
+
+static void
+open_memory_pair(struct weft_stream *ends[2])
+{
+	ck_assert_ok(weft_memory_pair(ends));
+}
+
+/* In this order: see streams.h. */
 const struct stream_kind stream_kinds[] = {
 	{ "tcp", open_tcp },
 	{ "unix pair", open_unix_pair },
 	{ "unix", open_unix },
+	{ "pipes", open_pipes },
+	{ "memory", open_memory_pair },
 };
 const int stream_kind_count = sizeof stream_kinds / sizeof *stream_kinds;
+const int descriptor_kind_count = 4, socket_kind_count = 3;
 
 const size_t chunks[] = { 1, 2, 3, 7, 4096 };
 const int chunk_count = sizeof chunks / sizeof *chunks;

@@ -5,7 +5,7 @@
  * in pieces, and words for what happens.
  *
  * A test that is to hold for every kind of stream and every cut of the bytes
- * is added with SWEEP and begins with open_sweep(_i, ends), chunk_of(_i).
+ * is added with SWEEP (or EVERY_KIND) and begins with open_sweep(_i, ends), chunk_of(_i).
  */
 #ifndef WEFT_TESTS_STREAMS_H
 #define WEFT_TESTS_STREAMS_H
@@ -21,12 +21,19 @@ struct stream_kind {
 };
 
 extern const struct stream_kind stream_kinds[];
-extern const int stream_kind_count;
+/* First the kinds that are sockets, then others with descriptors, then those
+ * without. */
+extern const int stream_kind_count, descriptor_kind_count, socket_kind_count;
 extern const size_t chunks[];           /* 1, 2, 3, 7, 4096 bytes */
 extern const int chunk_count;
 
 #define EVERY_KIND(tc, test) \
 	tcase_add_loop_test(tc, test, 0, stream_kind_count)
+/* The same for those that have a descriptor, or are a socket. */
+#define EVERY_DESCRIPTOR(tc, test) \
+	tcase_add_loop_test(tc, test, 0, descriptor_kind_count)
+#define EVERY_SOCKET(tc, test) \
+	tcase_add_loop_test(tc, test, 0, socket_kind_count)
 #define SWEEP(tc, test) \
 	tcase_add_loop_test(tc, test, 0, stream_kind_count * chunk_count)
 
