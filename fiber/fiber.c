@@ -59,14 +59,6 @@ fiber_main(void *arg)
 	weft_exit(result);
 }
 
-static struct weft_fiber *
-block_on(struct weft__stack *stack)
-{
-	uintptr_t top = (uintptr_t)stack - sizeof(struct weft_fiber);
-
-	return (struct weft_fiber *)(top & ~(uintptr_t)63);
-}
-
 /* A block that has never been used is all zero. */
 static int
 enlist(struct weft_loop *loop, struct weft_fiber *fiber)
@@ -78,12 +70,14 @@ enlist(struct weft_loop *loop, struct weft_fiber *fiber)
 	fiber->loop = loop;
 	fiber->timer.deadline = INT64_MAX;
 	fiber->older = loop->all;
+	if (loop->all != NULL)
+		loop->all->newer = fiber;
 	loop->all = fiber;
 	return 0;
 }
 
-/* All but what outlives a run: loop, older, and the timer, which may be in the
- * heap. */
+/* All but what outlives a run: loop, older and newer, and the timer, which may be
+ * in the heap. */
 static void
 start(struct weft_fiber *fiber, weft_fn *fn, void *arg, struct weft__stack *stack)
 {
@@ -124,7 +118,7 @@ spawn(weft_fn *fn, void *arg, size_t stack_size, const void *where)
 	stack = weft__stack_take(&loop->stacks, stack_size);
 	if (stack == NULL)
 		return NULL;
-	fiber = block_on(stack);
+	fiber = weft__block_on(stack);
 	if (fiber->loop == NULL && enlist(loop, fiber) < 0) {
 		weft__stack_give(&loop->stacks, stack);
 		errno = ENOMEM;

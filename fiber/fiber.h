@@ -30,7 +30,9 @@ enum {
 	WEFT__NAME_SIZE = 32,
 	WEFT__KEYS = 256,               /* a fiber that uses one may pay for all */
 	WEFT__SWITCHES_PER_POLL = 64,   /* I/O latency stays bounded ... */
-	WEFT__POLL_INTERVAL_NS = 1000000 /* ... or 1 ms, whichever is first */
+	WEFT__POLL_INTERVAL_NS = 1000000, /* ... or 1 ms, whichever is first */
+	WEFT__TRIM_AFTER = 256,         /* fibers that have ended, and then ... */
+	WEFT__TRIM_DELAY = 1000         /* ms: more may be spawned at once */
 };
 /* What a fiber may do before it yields: 64 operations or 1 MiB. */
 #define WEFT__CREDIT ((long)1 << 20)
@@ -78,7 +80,7 @@ struct weft_fiber {
 	void **locals;                  /* by key - 1 */
 	unsigned local_count;
 	struct weft_fiber *joiner;
-	struct weft_fiber *older;       /* in the list of all blocks */
+	struct weft_fiber *older, *newer; /* in the list of all blocks */
 	struct weft__stack *stack;      /* NULL: the thread's own */
 	uint64_t id;
 	uint64_t parked_at;             /* switch number, to find the oldest */
@@ -108,6 +110,7 @@ struct weft_loop {
 
 	struct weft__reactor reactor;
 	struct weft__stacks stacks;
+	int64_t trim_at;                /* ms; 0: not planned */
 	void *signal_stack;             /* ours; NULL: the program's, or none */
 	struct weft__queue closings;    /* who waits for a descriptor to be had */
 	struct weft_fiber *all;         /* newest block first */
@@ -149,6 +152,13 @@ void weft__sched_leave(struct weft_loop *) __attribute__((noreturn));
 void weft__timer_fired(struct weft__timer *);
 
 /* --- fiber.c */
+static inline struct weft_fiber *
+weft__block_on(struct weft__stack *stack)
+{
+	uintptr_t top = (uintptr_t)stack - sizeof(struct weft_fiber);
+
+	return (struct weft_fiber *)(top & ~(uintptr_t)63);
+}
 /* Back to the pool with its stack. */
 void weft__fiber_recycle(struct weft_fiber *);
 /* Why the running fiber may not join this one: an errno. */
@@ -172,6 +182,11 @@ extern const char *const weft__waits[];
 void weft__overflow_watch(struct weft_loop *);
 /* The end of the thread's part in it. */
 void weft__overflow_forget(struct weft_loop *);
+
+/* --- trim.c */
+/* Once enough fibers have ended and some time has gone by, what the pool keeps
+ * of them goes back to the system. */
+void weft__fibers_trim(struct weft_loop *);
 
 /* --- wait.c */
 /* The slot of any descriptor, for one wait. NULL: EBADF, ENOMEM. */

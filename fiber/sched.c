@@ -92,6 +92,8 @@ weft__sched_time_left(const struct weft_loop *loop)
 {
 	int64_t next = weft__timers_next(&loop->timers), now;
 
+	if (loop->trim_at != 0 && loop->trim_at < next)
+		next = loop->trim_at;
 	if (next == INT64_MAX)
 		return -1;
 	now = weft__clock();
@@ -139,6 +141,7 @@ prepare_turn(struct weft_loop *loop)
 	weft__loop_run_tasks(loop);
 	weft__loop_run_posts(loop);
 	expire(loop);
+	weft__fibers_trim(loop);
 }
 
 static void

@@ -21,9 +21,10 @@
  * two, for the translations of their addresses. 1,000 fibers in random order,
  * ns a switch: 27 with neither, 22 with stagger, 14 with guard, 9.5 with both.
  *
- * A carved slot is never unmapped before the pool is, and its uppermost page is
- * never dropped. In the pool it is hot, with all its pages, or cold, with the
- * uppermost alone; both lists are last in, first out. Guards: stack_guard.c.
+ * A carved slot is never unmapped before the pool is. In the pool it is hot, with
+ * all its pages, or cold, with the uppermost alone; both lists are last in, first
+ * out. A trim takes regions of which all slots are in the pool back to where they
+ * came from, as if nothing had been carved. Guards: stack_guard.c.
  */
 #include "config.h"
 
@@ -60,7 +61,8 @@ _Static_assert(sizeof(struct weft__stack) <= HEADER_SIZE, "one cache line");
 _Static_assert(STAGGER_STEP % 64 == 0, "the owner's block is aligned");
 _Static_assert(STAGGER_RANGE + HEADER_SIZE <= 4096 / 2, "one page is enough");
 
-/* How many stacks of a class keep all their pages in the pool. */
+/* How many stacks of a class keep all their pages in the pool, and how many a
+ * trim leaves there, if not a few more. */
 static const unsigned hot_max[WEFT__STACK_CLASSES] = { 1024, 1024, 1024, 64 };
 
 struct weft__region {
@@ -69,6 +71,9 @@ struct weft__region {
 	size_t count;		/* slots */
 	size_t carved;		/* of them, from the lowest */
 	size_t first;		/* slots of the class in older regions */
+	size_t pooled;		/* in a trim: of the carved, how many */
+	bool leaving;		/* in a trim: all of them, and they may go */
+	struct weft__region *next_trimmed;
 };
 
 static size_t
@@ -151,23 +156,36 @@ new_region(struct weft__stacks *pool, struct weft__stack_class *c,
 	return r;
 }
 
+static struct weft__region *
+region_to_carve(struct weft__stacks *pool, struct weft__stack_class *c,
+    size_t stride)
+{
+	struct weft__region *r = c->carving;
+
+	if (r != NULL && r->carved < r->count)
+		return r;
+	if ((r = c->trimmed) != NULL)
+		c->trimmed = r->next_trimmed;
+	else
+		r = new_region(pool, c, stride);
+	return c->carving = r;
+}
+
 static struct weft__stack *
 carve(struct weft__stacks *pool, unsigned class)
 {
 	struct weft__stack_class *c = &pool->classes[class];
-	struct weft__region *r = c->regions;
 	size_t stride = stride_of(class);
+	struct weft__region *r = region_to_carve(pool, c, stride);
 	struct weft__stack *s;
 
-	if (r == NULL || r->carved == r->count)
-		r = new_region(pool, c, stride);
 	if (r == NULL) {
 		errno = ENOMEM;
 		return NULL;
 	}
 	s = stack_at(r, stride, r->carved);
-	s->low = r->base + r->carved * stride + weft__stack_guard_size();
-	s->class = (uint8_t)class;
+	*s = (struct weft__stack){ .class = (uint8_t)class, .region = r,
+	    .low = r->base + r->carved * stride + weft__stack_guard_size() };
 	weft__stack_guard_install(pool, s);
 	s->valgrind = VALGRIND_STACK_REGISTER(s->low, (char *)s);
 	r->carved++;
@@ -257,6 +275,7 @@ weft__stack_give(struct weft__stacks *pool, struct weft__stack *s)
 	if (!weft__stack_intact(s))
 		abort();
 	pool->taken--;
+	pool->given++;
 	if (c->hot_count < hot_max[s->class]) {
 		if (s->uses % RECYCLE_EVERY == 0)
 			drop_pages(s, HOT_KEEP);
@@ -273,6 +292,119 @@ deregister(const struct weft__region *r, size_t stride)
 {
 	for (size_t i = 0; i < r->carved; i++)
 		VALGRIND_STACK_DEREGISTER(stack_at(r, stride, i)->valgrind);
+}
+
+/* --- trimming */
+
+static size_t
+count_pooled(const struct weft__stack *list)
+{
+	size_t count = 0;
+
+	for (; list != NULL; list = list->next) {
+		list->region->pooled++;
+		count++;
+	}
+	return count;
+}
+
+/* The older regions, which are smaller, stay. */
+static bool
+choose_regions(struct weft__stack_class *c, size_t keep)
+{
+	struct weft__region *r;
+	size_t pooled;
+	bool any = false;
+
+	for (r = c->regions; r != NULL; r = r->next)
+		r->pooled = 0;
+	pooled = count_pooled(c->hot) + count_pooled(c->cold);
+	for (r = c->regions; r != NULL; r = r->next)
+		if (r->carved > 0 && r->pooled == r->carved && pooled - r->pooled >= keep) {
+			pooled -= r->pooled;
+			r->leaving = any = true;
+		}
+	return any;
+}
+
+/* How many are left in the list. */
+static unsigned
+take_off(struct weft__stack **at, void (*retire)(struct weft__stack *))
+{
+	unsigned count = 0;
+
+	while (*at != NULL)
+		if ((*at)->region->leaving) {
+			retire(*at);
+			*at = (*at)->next;
+		} else {
+			at = &(*at)->next;
+			count++;
+		}
+	return count;
+}
+
+static void
+take_back_guards(struct weft__stacks *pool, struct weft__region *r, size_t stride)
+{
+	size_t guards = 0;
+
+	for (size_t i = 0; i < r->carved; i++)
+		guards += stack_at(r, stride, i)->guard == WEFT__GUARD_MPROTECT;
+	if (guards == 0 || !weft__stack_guard_dissolve(r->base, r->count * stride))
+		return;
+	pool->mprotected -= guards;
+	weft__stack_guard_refund(guards);
+}
+
+static void
+take_back(struct weft__stacks *pool, struct weft__stack_class *c,
+    struct weft__region *r, size_t stride)
+{
+	if (RUNNING_ON_VALGRIND)
+		deregister(r, stride);
+#ifdef WEFT__ASAN
+	__asan_unpoison_memory_region(r->base, r->carved * stride);
+#endif
+	take_back_guards(pool, r, stride);
+	(void)madvise(r->base, r->carved * stride, WEFT__DROP_PAGES);
+	r->carved = 0;
+	r->leaving = false;
+	if (r == c->carving)
+		return;
+	r->next_trimmed = c->trimmed;
+	c->trimmed = r;
+}
+
+static void
+trim_class(struct weft__stacks *pool, unsigned class,
+    void (*retire)(struct weft__stack *))
+{
+	struct weft__stack_class *c = &pool->classes[class];
+	struct weft__region *r;
+
+	if (!choose_regions(c, hot_max[class]))
+		return;
+	c->hot_count = take_off(&c->hot, retire);
+	take_off(&c->cold, retire);
+	for (r = c->regions; r != NULL; r = r->next)
+		if (r->leaving)
+			take_back(pool, c, r, stride_of(class));
+}
+
+void
+weft__stacks_trim(struct weft__stacks *pool, bool deep,
+    void (*retire)(struct weft__stack *))
+{
+	struct weft__stack *s;
+
+	pool->given = 0;
+	for (unsigned class = 0; class < WEFT__STACK_CLASSES; class++) {
+		trim_class(pool, class, retire);
+		if (deep)
+			for (s = pool->classes[class].hot; s != NULL; s = s->next)
+				drop_pages(s, HOT_KEEP);
+	}
 }
 
 static void

@@ -20,9 +20,16 @@
  *                          Otherwise the uppermost page of the slot is sure
  *                          to stay (struct weft__stack, the owner's block);
  *                          the contents below it may be gone. What is in the
- *                          pool stays readable until weft__stacks_destroy.
+ *                          pool stays readable until weft__stacks_destroy,
+ *                          but all zero after a trim.
  *                          Aborts if the canary was overwritten, where a guard
  *                          would have killed earlier.
+ * weft__stacks_trim()      a few of each class stay in the pool; of the others
+ *                          all pages go back to the system, where whole
+ *                          regions are free. First retire() is called for
+ *                          each, to forget the owner's block. deep: also what
+ *                          lies deep in those that stay. Never on a stack that
+ *                          is in the pool.
  * weft__stacks_destroy()   unmap all, taken or not. Never on one of its
  *                          stacks. Leaves an empty pool.
  * weft__stacks_find()      the stack in whose slot, guard included, address
@@ -64,6 +71,7 @@ struct weft__stack {
 	uint32_t uses;			/* times taken: 1 is a fresh stack, its
 					 * usable bytes all zero */
 	uint32_t valgrind;		/* id of the registered stack */
+	struct weft__region *region;	/* where it lies */
 	uint8_t class;
 	uint8_t guard;			/* enum weft__guard, never AUTO */
 };
@@ -76,15 +84,20 @@ struct weft__stacks {
 		struct weft__stack *hot;	/* pages kept; last given first */
 		struct weft__stack *cold;	/* pages dropped below the top */
 		struct weft__region *regions;	/* newest first */
+		struct weft__region *carving;	/* where the next one comes from */
+		struct weft__region *trimmed;	/* to be carved again */
 		unsigned hot_count;
 	} classes[WEFT__STACK_CLASSES];
 	size_t mapped;			/* bytes of address space */
 	size_t taken;			/* stacks out at this moment */
+	size_t given;			/* back, since the last trim */
 	size_t mprotected;		/* guards that count against the budget */
 };
 
 struct weft__stack *weft__stack_take(struct weft__stacks *, size_t size);
 void weft__stack_give(struct weft__stacks *, struct weft__stack *);
+void weft__stacks_trim(struct weft__stacks *, bool deep,
+    void (*retire)(struct weft__stack *));
 void weft__stacks_destroy(struct weft__stacks *);
 struct weft__stack *weft__stacks_find(const struct weft__stacks *,
     const void *address);

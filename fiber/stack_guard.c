@@ -147,6 +147,13 @@ decide(char *guard)
 	return rung;
 }
 
+/* One mapping again. */
+bool
+weft__stack_guard_dissolve(char *base, size_t bytes)
+{
+	return mprotect(base, bytes, PROT_READ | PROT_WRITE) == 0;
+}
+
 static uint64_t *
 canary_of(const struct weft__stack *s)
 {
