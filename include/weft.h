@@ -13,4 +13,5 @@
 #include "weft/stream.h"
 #include "weft/sync.h"
 #include "weft/tcp.h"
+#include "weft/udp.h"
 #include "weft/unix.h"

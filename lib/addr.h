@@ -45,6 +45,9 @@ int  weft__address_unix(const char *path, struct sockaddr_un *, socklen_t *);
  * is for weft__resolve_free. EINVAL: the port. EHOSTUNREACH: the host. */
 int  weft__resolve(struct weft_loop *, const char *host, const char *port, bool passive,
     int64_t deadline, struct addrinfo **list);
+/* The same for other sockets than streams. */
+int  weft__resolve_for(struct weft_loop *, int type, const char *host, const char *port,
+    bool passive, int64_t deadline, struct addrinfo **list);
 void weft__resolve_free(struct addrinfo *);
 
 #endif

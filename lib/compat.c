@@ -183,3 +183,91 @@ weft__compat_credentials(int fd, uid_t *uid, gid_t *gid, pid_t *pid)
 	return -1;
 #endif
 }
+
+/* --- datagrams */
+
+static int
+receive_each(int fd, struct mmsghdr *headers, unsigned n, int *late)
+{
+	unsigned i;
+
+	for (i = 0; i < n; i++) {
+		ssize_t got;
+
+		do
+			got = recvmsg(fd, &headers[i].msg_hdr, 0);
+		while (got < 0 && errno == EINTR);
+		if (got < 0 && i > 0 && errno != EAGAIN && errno != EWOULDBLOCK)
+			*late = errno;
+		if (got < 0)
+			break;
+		headers[i].msg_len = (unsigned)got;
+	}
+	return i > 0 ? (int)i : -1;
+}
+
+int
+weft__compat_recvmmsg(int fd, struct mmsghdr *headers, unsigned n, int *late)
+{
+#ifdef HAVE_RECVMMSG
+	int got;
+
+	do
+		got = recvmmsg(fd, headers, n, 0, NULL);
+	while (got < 0 && errno == EINTR);
+	if (got >= 0 || errno != ENOSYS)
+		return got;
+#endif
+	return receive_each(fd, headers, n, late);
+}
+
+static int
+send_each(int fd, struct mmsghdr *headers, unsigned n, int flags)
+{
+	unsigned i;
+
+	for (i = 0; i < n; i++) {
+		ssize_t sent;
+
+		do
+			sent = sendmsg(fd, &headers[i].msg_hdr, flags);
+		while (sent < 0 && errno == EINTR);
+		if (sent < 0)
+			break;
+		headers[i].msg_len = (unsigned)sent;
+	}
+	return i > 0 ? (int)i : -1;
+}
+
+int
+weft__compat_sendmmsg(int fd, struct mmsghdr *headers, unsigned n, int flags)
+{
+#ifdef HAVE_SENDMMSG
+	int sent;
+
+	do
+		sent = sendmmsg(fd, headers, n, flags);
+	while (sent < 0 && errno == EINTR);
+	if (sent >= 0 || errno != ENOSYS)
+		return sent;
+#endif
+	return send_each(fd, headers, n, flags);
+}
+
+int
+weft__compat_set_group(int fd, int option, struct in_addr group,
+    struct in_addr interface, unsigned index)
+{
+#ifdef HAVE_STRUCT_IP_MREQN
+	struct ip_mreqn request = { .imr_multiaddr = group, .imr_address = interface,
+	    .imr_ifindex = (int)index };
+#else
+	struct ip_mreq request = { .imr_multiaddr = group, .imr_interface = interface };
+
+	if (index != 0 || option == IP_MULTICAST_IF) {
+		errno = ENOTSUP;
+		return -1;
+	}
+#endif
+	return setsockopt(fd, IPPROTO_IP, option, &request, sizeof request);
+}

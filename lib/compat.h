@@ -16,6 +16,7 @@
 #ifndef WEFT_LIB_COMPAT_H
 #define WEFT_LIB_COMPAT_H
 
+#include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/types.h>
 
@@ -66,6 +67,14 @@
 #define WEFT__OPTIONS_ARE_INHERITED 0
 #endif
 
+/* One of a batch of datagrams. */
+#ifndef HAVE_STRUCT_MMSGHDR
+struct mmsghdr {
+	struct msghdr msg_hdr;
+	unsigned msg_len;
+};
+#endif
+
 struct weft__sigpipe {
 	sigset_t mask; /* the thread's own, to go back to */
 	bool pending;  /* one was before: the write's is the same, and stays */
@@ -84,6 +93,15 @@ int weft__compat_set_flags(int fd);
 int weft__compat_set_cloexec(int fd);
 /* Of who made the other end of a Unix socket; what is not known stays as it is. */
 int weft__compat_credentials(int fd, uid_t *, gid_t *, pid_t *);
+/* As recvmmsg(2) and sendmmsg(2), or one call each where there are none; EINTR
+ * never comes out. *late: an error met behind the first, which the kernel tells
+ * nobody any more; else it stays as it is. */
+int weft__compat_recvmmsg(int fd, struct mmsghdr *, unsigned n, int *late);
+int weft__compat_sendmmsg(int fd, struct mmsghdr *, unsigned n, int flags);
+/* An option that takes a group and an interface: by its address, or by its
+ * index where that can be (ENOTSUP). */
+int weft__compat_set_group(int fd, int option, struct in_addr group,
+    struct in_addr interface, unsigned index);
 /* Whether a pipe keeps what was written apart (O_DIRECT). */
 bool weft__compat_keeps_packets(int fd);
 

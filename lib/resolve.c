@@ -122,10 +122,10 @@ look_up_on_thread(struct weft_loop *loop, const char *host, const char *port,
 }
 
 int
-weft__resolve(struct weft_loop *loop, const char *host, const char *port, bool passive,
-    int64_t deadline, struct addrinfo **list)
+weft__resolve_for(struct weft_loop *loop, int type, const char *host, const char *port,
+    bool passive, int64_t deadline, struct addrinfo **list)
 {
-	struct addrinfo hints = { .ai_socktype = SOCK_STREAM };
+	struct addrinfo hints = { .ai_socktype = type };
 	int code;
 
 	*weft__detail(loop) = 0;
@@ -143,6 +143,13 @@ weft__resolve(struct weft_loop *loop, const char *host, const char *port, bool p
 			return translate(loop, code, errno);
 	}
 	return look_up_on_thread(loop, host, port, &hints, deadline, list);
+}
+
+int
+weft__resolve(struct weft_loop *loop, const char *host, const char *port, bool passive,
+    int64_t deadline, struct addrinfo **list)
+{
+	return weft__resolve_for(loop, SOCK_STREAM, host, port, passive, deadline, list);
 }
 
 void
