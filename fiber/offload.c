@@ -10,6 +10,9 @@
  * Threads start when there is work and none is idle, up to a few, and end when
  * they have had nothing to do for a while. They block all signals: those are
  * the program's. One lock guards everything; it is never held while working.
+ *
+ * Names have threads of their own: calls that hang, four of them, would else
+ * keep every connection by name from being made, and the other way round.
  */
 #include "config.h"
 
@@ -25,63 +28,71 @@
 
 enum { THREADS = 4, IDLE_SECONDS = 10 };
 
-static struct {
-	pthread_mutex_t lock;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
+/* By weft__job.kind. */
+static struct pool {
 	pthread_cond_t more;
 	struct weft__job *first, **last;        /* not yet taken */
 	struct weft__job *all;                  /* taken or not; newest first */
 	unsigned threads, idle;
 	unsigned queued;                        /* jobs not yet taken */
-} pool = { .lock = PTHREAD_MUTEX_INITIALIZER, .more = PTHREAD_COND_INITIALIZER };
+} pools[WEFT__JOB_KINDS];
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 /* --- fork: a child has none of the threads, and none of their work */
 
 static void
+empty_pools(void)
+{
+	for (int i = 0; i < WEFT__JOB_KINDS; i++) {
+		pools[i] = (struct pool){ .last = &pools[i].first };
+		pthread_cond_init(&pools[i].more, NULL);
+	}
+}
+
+static void
 before_fork(void)
 {
-	pthread_mutex_lock(&pool.lock);
+	pthread_mutex_lock(&lock);
 }
 
 static void
 in_parent(void)
 {
-	pthread_mutex_unlock(&pool.lock);
+	pthread_mutex_unlock(&lock);
 }
 
 static void
 in_child(void)
 {
 	/* What the jobs of the parent hold is lost with its threads. */
-	pthread_mutex_init(&pool.lock, NULL);
-	pthread_cond_init(&pool.more, NULL);
-	pool.first = pool.all = NULL;
-	pool.last = &pool.first;
-	pool.threads = pool.idle = pool.queued = 0;
+	pthread_mutex_init(&lock, NULL);
+	empty_pools();
 }
 
 static void
 prepare(void)
 {
-	pool.last = &pool.first;
+	empty_pools();
 	pthread_atfork(before_fork, in_parent, in_child);
 }
 
 /* --- the list of all, under the lock */
 
 static void
-enlist(struct weft__job *job)
+enlist(struct pool *pool, struct weft__job *job)
 {
 	job->newer = NULL;
-	job->older = pool.all;
+	job->older = pool->all;
 	if (job->older != NULL)
 		job->older->newer = job;
-	pool.all = job;
+	pool->all = job;
 	job->next = NULL;
-	*pool.last = job;
-	pool.last = &job->next;
-	pool.queued++;
+	*pool->last = job;
+	pool->last = &job->next;
+	pool->queued++;
 }
 
 static void
@@ -90,7 +101,7 @@ delist(struct weft__job *job)
 	if (job->newer != NULL)
 		job->newer->older = job->older;
 	else
-		pool.all = job->older;
+		pools[job->kind].all = job->older;
 	if (job->older != NULL)
 		job->older->newer = job->newer;
 }
@@ -120,53 +131,54 @@ finish(struct weft__job *job)
 
 /* With the lock; false after a while with nothing to do. */
 static bool
-wait_for_work(void)
+wait_for_work(struct pool *pool)
 {
 	struct timespec until;
 	int error = 0;
 
 	clock_gettime(CLOCK_REALTIME, &until);
 	until.tv_sec += IDLE_SECONDS;
-	pool.idle++;
-	while (pool.first == NULL && error == 0)
-		error = pthread_cond_timedwait(&pool.more, &pool.lock, &until);
-	pool.idle--;
-	return pool.first != NULL;
+	pool->idle++;
+	while (pool->first == NULL && error == 0)
+		error = pthread_cond_timedwait(&pool->more, &lock, &until);
+	pool->idle--;
+	return pool->first != NULL;
 }
 
 static void *
-thread(void *unused)
+thread(void *arg)
 {
+	struct pool *pool = arg;
 	struct weft__job *job;
 
-	pthread_mutex_lock(&pool.lock);
-	while (wait_for_work()) {
-		job = pool.first;
-		pool.first = job->next;
-		if (pool.first == NULL)
-			pool.last = &pool.first;
-		pool.queued--;
-		pthread_mutex_unlock(&pool.lock);
+	pthread_mutex_lock(&lock);
+	while (wait_for_work(pool)) {
+		job = pool->first;
+		pool->first = job->next;
+		if (pool->first == NULL)
+			pool->last = &pool->first;
+		pool->queued--;
+		pthread_mutex_unlock(&lock);
 		job->work(job);
-		pthread_mutex_lock(&pool.lock);
+		pthread_mutex_lock(&lock);
 		finish(job);
 	}
-	pool.threads--;
-	pthread_mutex_unlock(&pool.lock);
-	return unused;
+	pool->threads--;
+	pthread_mutex_unlock(&lock);
+	return NULL;
 }
 
 /* With the lock. An idle thread that a queued job has already called may not
  * have come yet, and still counts as idle. */
 static int
-start_thread(void)
+start_thread(struct pool *pool)
 {
 	pthread_attr_t attributes;
 	sigset_t all, old;
 	pthread_t id;
 	int error;
 
-	if (pool.idle > pool.queued || pool.threads == THREADS)
+	if (pool->idle > pool->queued || pool->threads == THREADS)
 		return 0;
 	error = pthread_attr_init(&attributes);
 	if (error != 0)
@@ -174,12 +186,12 @@ start_thread(void)
 	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
-	error = pthread_create(&id, &attributes, thread, NULL);
+	error = pthread_create(&id, &attributes, thread, pool);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	pthread_attr_destroy(&attributes);
 	if (error == 0)
-		pool.threads++;
-	return pool.threads > 0 ? 0 : error;
+		pool->threads++;
+	return pool->threads > 0 ? 0 : error;
 }
 
 /* --- fibers */
@@ -187,6 +199,7 @@ start_thread(void)
 static int
 submit(struct weft_loop *loop, struct weft__job *job)
 {
+	struct pool *pool = &pools[job->kind];
 	int error;
 
 	job->loop = loop;
@@ -194,13 +207,13 @@ submit(struct weft_loop *loop, struct weft__job *job)
 	job->done = (struct weft__post){ .fn = wake_fiber, .arg = job };
 	job->finished = job->delivered = false;
 	pthread_once(&once, prepare);
-	pthread_mutex_lock(&pool.lock);
-	error = start_thread();
+	pthread_mutex_lock(&lock);
+	error = start_thread(pool);
 	if (error == 0) {
-		enlist(job);
-		pthread_cond_signal(&pool.more);
+		enlist(pool, job);
+		pthread_cond_signal(&pool->more);
 	}
-	pthread_mutex_unlock(&pool.lock);
+	pthread_mutex_unlock(&lock);
 	return error;
 }
 
@@ -210,11 +223,11 @@ abandon(struct weft__job *job)
 {
 	bool finished;
 
-	pthread_mutex_lock(&pool.lock);
+	pthread_mutex_lock(&lock);
 	finished = job->finished;
 	if (!finished)
 		job->loop = NULL;
-	pthread_mutex_unlock(&pool.lock);
+	pthread_mutex_unlock(&lock);
 	return !finished;
 }
 
@@ -243,11 +256,12 @@ weft__offload_forget(struct weft_loop *loop)
 {
 	struct weft__job *job;
 
-	pthread_mutex_lock(&pool.lock);
-	for (job = pool.all; job != NULL; job = job->older)
-		if (job->loop == loop)
-			job->loop = NULL;
-	pthread_mutex_unlock(&pool.lock);
+	pthread_mutex_lock(&lock);
+	for (int i = 0; i < WEFT__JOB_KINDS; i++)
+		for (job = pools[i].all; job != NULL; job = job->older)
+			if (job->loop == loop)
+				job->loop = NULL;
+	pthread_mutex_unlock(&lock);
 }
 
 /* --- for programs */

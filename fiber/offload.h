@@ -7,11 +7,15 @@
 
 #include "fiber/wait.h"
 
+/* Each kind has a few threads of its own. */
+enum weft__job_kind { WEFT__JOB_CALL, WEFT__JOB_NAME, WEFT__JOB_KINDS };
+
 /* On the heap: a caller that stops waiting leaves it to the thread, which
- * frees it when the work is done. The caller sets work and free. */
+ * frees it when the work is done. The caller sets work, free and kind. */
 struct weft__job {
 	void (*work)(struct weft__job *);       /* on a thread of the pool */
 	void (*free)(struct weft__job *);
+	enum weft__job_kind kind;
 	struct weft__job *next;                 /* in the pool's queue */
 	struct weft__job *older, *newer;        /* in the list of all */
 	struct weft_loop *loop;                 /* NULL: nobody waits any more */

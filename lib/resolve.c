@@ -54,6 +54,7 @@ new_lookup(const char *host, const char *port, const struct addrinfo *hints)
 		return NULL;
 	l->job.work = look_up;
 	l->job.free = free_lookup;
+	l->job.kind = WEFT__JOB_NAME;
 	l->hints = *hints;
 	if (host != NULL)
 		l->host = memcpy(l->text, host, host_size);

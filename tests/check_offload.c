@@ -282,6 +282,37 @@ START_TEST(many_jobs_are_all_done_by_four_threads_at_most)
 }
 END_TEST
 
+/* What hangs in one pool does not keep the other from its work. */
+static void
+ck_assert_not_kept_by(enum weft__job_kind hanging, enum weft__job_kind other)
+{
+	struct weft_fiber *fibers[5];
+	atomic_int gate = 0;
+	struct work *work;
+
+	for (int i = 0; i < 5; i++) {
+		work = new_work(&gate);
+		work->job.kind = hanging;
+		fibers[i] = weft_spawn(offload_it, work);
+	}
+	ck_assert_ok(weft_yield());
+	wait_for(&working, 4);
+	work = new_work(NULL);
+	work->job.kind = other;
+	ck_assert_int_eq(weft__offload(weft__loop(), &work->job, soon_enough()), 0);
+	free(work);
+	gate = 1;
+	for (int i = 0; i < 5; i++)
+		ck_assert_ok(weft_join(fibers[i], NULL, soon_enough()));
+}
+
+START_TEST(calls_that_hang_keep_no_name_from_being_looked_up)
+{
+	ck_assert_not_kept_by(WEFT__JOB_CALL, WEFT__JOB_NAME);
+	ck_assert_not_kept_by(WEFT__JOB_NAME, WEFT__JOB_CALL);
+}
+END_TEST
+
 static void
 ck_assert_all_at_once(int jobs)
 {
@@ -358,6 +389,7 @@ make_suite(const char *backend)
 	tcase_add_test(tc, a_cancel_and_the_end_of_the_work_may_come_at_once);
 	tcase_add_test(tc, when_the_loop_ends_meanwhile_the_thread_frees_the_job);
 	tcase_add_test(tc, many_jobs_are_all_done_by_four_threads_at_most);
+	tcase_add_test(tc, calls_that_hang_keep_no_name_from_being_looked_up);
 	tcase_add_test(tc, four_jobs_are_worked_on_at_once_again_and_again);
 	tcase_add_test(tc, a_job_more_than_there_are_idle_threads_gets_a_new_one);
 	tcase_add_test(tc, a_child_has_threads_of_its_own);

@@ -7,7 +7,11 @@
 #include <pthread.h>
 #include <semaphore.h>
 
+#include <dirent.h>
+#include <time.h>
+
 #include "tests/harness.h"
+#include "tests/servers.h"
 #include "weft/process.h"
 
 static pthread_t where;
@@ -199,6 +203,106 @@ START_TEST(many_fibers_share_the_threads)
 }
 END_TEST
 
+/* --- the threads */
+
+static int
+wait_at_gate(void *gate)
+{
+	return sem_wait(gate);
+}
+
+static int
+offload_wait(void *gate)
+{
+	return weft_offload(wait_at_gate, gate, NULL, soon_enough());
+}
+
+/* From the name to the stream, while all threads for calls are taken. */
+START_TEST(calls_that_hang_keep_no_connection_by_name_from_being_made)
+{
+	struct weft_fiber *fibers[5];
+	struct weft_stream *s;
+	char port[16];
+	sem_t gate;
+
+	sem_init(&gate, 0, 0);
+	for (int i = 0; i < 5; i++)
+		fibers[i] = weft_spawn(offload_wait, &gate);
+	ck_assert_ok(weft_yield());
+	listen_with(NULL);
+	snprintf(port, sizeof port, "%d", weft_server_port(server));
+	s = weft_tcp_connect("localhost", port, NULL, soon_enough());
+	ck_assert_msg(s != NULL, "%s", weft_stream_error_text(NULL));
+	weft_stream_free(s);
+	weft_server_free(server);
+	for (int i = 0; i < 5; i++)
+		sem_post(&gate);
+	for (int i = 0; i < 5; i++)
+		ck_assert_ok(weft_join(fibers[i], NULL, soon_enough()));
+}
+END_TEST
+
+/* Of this process; 0 where the system does not tell. */
+static int
+threads(void)
+{
+	DIR *tasks = opendir("/proc/self/task");
+	struct dirent *entry;
+	int count = 0;
+
+	while (tasks != NULL && (entry = readdir(tasks)) != NULL)
+		count += entry->d_name[0] != '.';
+	if (tasks != NULL)
+		closedir(tasks);
+	return count;
+}
+
+START_TEST(threads_start_with_the_first_calls_that_need_them)
+{
+	int number = 0, before = threads();
+
+	if (before == 0)
+		return;
+	ck_assert_ok(weft_yield());
+	ck_assert_int_eq(threads(), before);
+	for (int i = 0; i < 3; i++)
+		ck_assert_ok(weft_offload(add_one, &number, NULL, soon_enough()));
+	ck_assert_int_ge(threads(), before + 1);
+}
+END_TEST
+
+static int64_t
+cpu_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static int
+sleep_a_while(void *unused)
+{
+	static const struct timespec while_ = { .tv_nsec = 300000000 };
+
+	(void)unused;
+	return nanosleep(&while_, NULL);
+}
+
+START_TEST(nothing_spins_while_a_call_takes_its_time)
+{
+	uint64_t turns;
+	int64_t cpu;
+
+	ck_assert_ok(weft_offload(sleep_a_while, NULL, NULL, soon_enough()));
+	cpu = cpu_ms();
+	turns = loop_stats().turns;
+	ck_assert_ok(weft_offload(sleep_a_while, NULL, NULL, soon_enough()));
+	ck_assert_int_le(cpu_ms() - cpu, 100);
+	ck_assert_uint_le(loop_stats().turns - turns, 5);
+}
+END_TEST
+
 static Suite *
 make_suite(const char *backend)
 {
@@ -213,6 +317,9 @@ make_suite(const char *backend)
 	tcase_add_test(tc, without_time_nothing_is_tried);
 	tcase_add_test(tc, a_cancelled_fiber_starts_no_call);
 	tcase_add_test(tc, many_fibers_share_the_threads);
+	tcase_add_test(tc, calls_that_hang_keep_no_connection_by_name_from_being_made);
+	tcase_add_test(tc, threads_start_with_the_first_calls_that_need_them);
+	tcase_add_test(tc, nothing_spins_while_a_call_takes_its_time);
 	return suite;
 }
 
