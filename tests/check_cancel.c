@@ -4,9 +4,15 @@
  */
 #include "config.h"
 
+#include <poll.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "tests/harness.h"
+#include "weft/process.h"
+#include "weft/scope.h"
 
 static int started;
 
@@ -106,6 +112,70 @@ in_join(void)
 }
 
 static int
+in_poll(void)
+{
+	struct pollfd set = { .fd = ends[0], .events = POLLIN };
+
+	return weft_poll(&set, 1, WEFT_NEVER);
+}
+
+static int
+park(void *arg)
+{
+	(void)arg;
+	return weft_park(WEFT_NEVER);
+}
+
+static int
+in_scope_wait(void)
+{
+	struct weft_scope *scope = weft_scope_open(WEFT_NEVER);
+	int error;
+
+	weft_scope_spawn(scope, park, NULL);
+	error = error_of(weft_scope_wait(scope, WEFT_NEVER));
+	weft_scope_close(scope);
+	errno = error;
+	return error == 0 ? 0 : -1;
+}
+
+static int
+in_signal_wait(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGUSR2);
+	return weft_signal_wait(&set, NULL, WEFT_NEVER);
+}
+
+static pid_t forked;
+
+static int
+in_wait_pid(void)
+{
+	if (forked == 0 && (forked = fork()) == 0)
+		for (;;)
+			pause();
+	return weft_wait_pid(forked, NULL, WEFT_NEVER);
+}
+
+static int
+nap(void *arg)
+{
+	static const struct timespec a_while = { .tv_nsec = 200000000 };
+
+	(void)arg;
+	return nanosleep(&a_while, NULL);
+}
+
+static int
+in_offload(void)
+{
+	return weft_offload(nap, NULL, NULL, WEFT_NEVER);
+}
+
+static int
 in_yield(void)
 {
 	return weft_yield();
@@ -134,6 +204,11 @@ static const struct {
 	{ "park", in_park, true },
 	{ "fd_wait", in_fd_wait, true },
 	{ "join", in_join, true },
+	{ "poll", in_poll, true },
+	{ "scope_wait", in_scope_wait, true },
+	{ "signal_wait", in_signal_wait, true },
+	{ "wait_pid", in_wait_pid, true },
+	{ "offload", in_offload, true },
 	{ "yield", in_yield, false },
 	{ "fd_wait without waiting", in_nowait, false },
 	{ "fd_wait of what is ready", in_ready_fd_wait, false },
@@ -169,6 +244,11 @@ close_pipe(void)
 	join(other);
 	close(ends[0]);
 	close(ends[1]);
+	if (forked != 0) {
+		kill(forked, SIGKILL);
+		waitpid(forked, NULL, 0);
+		forked = 0;
+	}
 }
 
 START_TEST(a_cancel_ends_the_wait_and_every_wait_after_it)
