@@ -173,7 +173,7 @@ wait_to_be_met(struct weft_loop *loop, struct weft_case *self, int64_t deadline)
 	struct weft__queue *queue = weft__channel_queue(self);
 	int error;
 
-	weft__queue_add(queue, &self->node, loop->current);
+	weft__queue_add(queue, &self->node, loop->front.current);
 	weft__subject(loop, (uint64_t)(uintptr_t)self->channel);
 	error = weft__park(loop, deadline, self->kind == WEFT_CASE_SEND ?
 	    WEFT__FOR_SEND : WEFT__FOR_RECEIVE);

@@ -51,7 +51,7 @@ woken(struct weft__waiter *waiter, int events)
 static int
 park_on(struct weft_loop *loop, struct weft__slot *slot, int64_t deadline)
 {
-	struct parked parked = { .waiter.ready = woken, .fiber = loop->current };
+	struct parked parked = { .waiter.ready = woken, .fiber = loop->front.current };
 	int error = weft__fd_want(loop, slot, WEFT_READABLE);
 
 	if (error != 0)
@@ -115,7 +115,7 @@ wait_for(struct weft_loop *loop, pid_t pid, int *status, int64_t deadline)
 		return state;
 	if (deadline == WEFT_NOWAIT)
 		return EAGAIN;
-	loop->current->subject = (uint64_t)pid;
+	loop->front.current->subject = (uint64_t)pid;
 	fd = weft__compat_pidfd(pid);
 	return fd >= 0 ? wait_on(loop, fd, pid, status, deadline) :
 	    wait_for_signal(loop, pid, status, deadline);

@@ -61,7 +61,7 @@ open_frame(void)
 
 	if (loop == NULL)
 		return NULL;
-	self = loop->current;
+	self = loop->front.current;
 	if (self->depth == self->frames_size && enlarge(self) < 0)
 		return NULL;
 	self->frames[self->depth++] =
@@ -77,7 +77,7 @@ close_frame(void)
 
 	if (loop == NULL)
 		return;
-	self = loop->current;
+	self = loop->front.current;
 	if (self->depth == self->floor)
 		return;         /* more pops than pushes */
 	self->depth--;
@@ -108,9 +108,9 @@ weft_deadline(void)
 {
 	struct weft_loop *loop = weft__loop_here();
 
-	if (loop == NULL || loop->current->deadline == INT64_MAX)
+	if (loop == NULL || loop->front.current->deadline == INT64_MAX)
 		return WEFT_NEVER;
-	return loop->current->deadline;
+	return loop->front.current->deadline;
 }
 
 int

@@ -35,7 +35,7 @@ extern const struct weft__field {
 const struct weft__field weft__layout[] __attribute__((used)) = {
 	IN_LOOP(next_loop),
 	IN_LOOP(thread),
-	IN_LOOP(current),
+	{ "loop.current", offsetof(struct weft_loop, front.current) },
 	IN_LOOP(all),
 	IN_LOOP(main),
 	IN_LOOP(polled_at),

@@ -190,7 +190,7 @@ void
 weft_exit(int result)
 {
 	struct weft_loop *loop = weft__loop_here();
-	struct weft_fiber *self = loop != NULL ? loop->current : NULL;
+	struct weft_fiber *self = loop != NULL ? loop->front.current : NULL;
 
 	if (self == NULL || self == &loop->main)
 		exit(result);
@@ -214,14 +214,14 @@ weft_exit(int result)
 void
 weft__at_end(struct weft_loop *loop, void (*fn)(void *), void *arg)
 {
-	loop->current->at_end = fn;
-	loop->current->at_end_arg = arg;
+	loop->front.current->at_end = fn;
+	loop->front.current->at_end_arg = arg;
 }
 
 int
 weft__result(const struct weft_loop *loop)
 {
-	return loop->current->result;
+	return loop->front.current->result;
 }
 
 static int
@@ -236,7 +236,7 @@ may_take(const struct weft_loop *loop, const struct weft_fiber *fiber)
 int
 weft__join_check(const struct weft_loop *loop, const struct weft_fiber *fiber)
 {
-	return fiber == loop->current ? EDEADLK : may_take(loop, fiber);
+	return fiber == loop->front.current ? EDEADLK : may_take(loop, fiber);
 }
 
 int
@@ -262,8 +262,8 @@ weft_join(struct weft_fiber *fiber, int *result, int64_t deadline)
 	if (error != 0)
 		return fail(error);
 	if (fiber->state != WEFT__DONE) {
-		fiber->joiner = loop->current;
-		loop->current->subject = fiber->id;
+		fiber->joiner = loop->front.current;
+		loop->front.current->subject = fiber->id;
 		error = weft__park(loop, deadline, WEFT__FOR_FIBER);
 		fiber->joiner = NULL;
 		if (fiber->state != WEFT__DONE)
@@ -288,7 +288,7 @@ weft_detach(struct weft_fiber *fiber)
 		return fail(error);
 	fiber->detached = true;
 	/* One that is just leaving does it itself, off its stack. */
-	if (fiber->state == WEFT__DONE && fiber != loop->current)
+	if (fiber->state == WEFT__DONE && fiber != loop->front.current)
 		weft__fiber_recycle(fiber);
 	return 0;
 }
@@ -301,6 +301,8 @@ cancel(void *arg)
 	struct weft_fiber *fiber = arg;
 
 	fiber->canceled = true;
+	if (fiber == fiber->loop->front.current)
+		fiber->loop->front.alarm = true;
 	if (fiber->state == WEFT__PARKED && !(fiber->waiting & WEFT__STUBBORN) &&
 	    weft__interrupted(fiber))
 		weft__wake(fiber, ECANCELED);
@@ -376,7 +378,7 @@ weft_canceled(void)
 {
 	struct weft_loop *loop = weft__loop_here();
 
-	return loop != NULL && loop->current->canceled;
+	return loop != NULL && loop->front.current->canceled;
 }
 
 /* --- alone */
@@ -393,8 +395,8 @@ weft_yield(void)
 	if (error != 0)
 		return fail(error);
 	weft__sched_yield(loop);
-	return loop->current->canceled && (error = weft__check(loop)) != 0 ?
-	    fail(error) : 0;
+	error = weft__check(loop);
+	return error == 0 ? 0 : fail(error);
 }
 
 int
@@ -411,7 +413,7 @@ weft_sleep(int64_t deadline)
 	error = weft__check(loop);
 	if (error == 0)
 		error = weft__park(loop, deadline, WEFT__FOR_TIME);
-	if (error == ETIMEDOUT && deadline > 0 && loop->current->deadline >= deadline)
+	if (error == ETIMEDOUT && deadline > 0 && loop->front.current->deadline >= deadline)
 		error = 0;
 	return error == 0 ? 0 : fail(error);
 }
@@ -425,7 +427,7 @@ weft_park(int64_t deadline)
 
 	if (loop == NULL)
 		return -1;
-	self = loop->current;
+	self = loop->front.current;
 	error = weft__check(loop);
 	if (error == 0 && !self->permit) {
 		self->parking = true;
@@ -445,7 +447,7 @@ weft_self(void)
 {
 	struct weft_loop *loop = weft__loop();
 
-	return loop != NULL ? loop->current : NULL;
+	return loop != NULL ? loop->front.current : NULL;
 }
 
 uint64_t

@@ -34,9 +34,6 @@ enum {
 	WEFT__TRIM_AFTER = 256,         /* fibers that have ended, and then ... */
 	WEFT__TRIM_DELAY = 1000         /* ms: more may be spawned at once */
 };
-/* What a fiber may do before it yields: 64 operations or 1 MiB. */
-#define WEFT__CREDIT ((long)1 << 20)
-#define WEFT__OPERATION_COST ((long)16 << 10)
 
 enum weft__state {
 	WEFT__NEW, WEFT__READY, WEFT__RUNNING, WEFT__PARKED, WEFT__DONE, WEFT__POOLED,
@@ -90,11 +87,10 @@ struct weft_fiber {
 };
 
 struct weft_loop {
-	struct weft_fiber *current;
+	struct weft__front front;       /* first */
 	struct weft_fiber *head, **tail;        /* the run queue */
 	unsigned budget;                /* switches until the next poll */
 	unsigned external;              /* fibers and work that need the poller */
-	long credit;                    /* of the running fiber */
 	struct weft__task *tasks, **tasks_end;
 
 	struct weft__timers timers;

@@ -16,7 +16,7 @@
 static void
 bury(struct weft_loop *loop, struct weft_fiber *fiber)
 {
-	if (fiber == loop->current || fiber->state == WEFT__POOLED ||
+	if (fiber == loop->front.current || fiber->state == WEFT__POOLED ||
 	    fiber->state == WEFT__GONE)
 		return;
 	if (fiber->state == WEFT__PARKED && fiber->waiting & WEFT__EXTERNAL)

@@ -72,7 +72,7 @@ weft_key_set(weft_key key, void *value)
 	loop = weft__loop();
 	if (loop == NULL)
 		return -1;
-	self = loop->current;
+	self = loop->front.current;
 	if (key > self->local_count) {
 		if (value == NULL)
 			return 0;
@@ -88,9 +88,9 @@ weft_key_get(weft_key key)
 {
 	const struct weft_loop *loop = weft__loop_here();
 
-	if (loop == NULL || key == 0 || key > loop->current->local_count)
+	if (loop == NULL || key == 0 || key > loop->front.current->local_count)
 		return NULL;
-	return loop->current->locals[key - 1];
+	return loop->front.current->locals[key - 1];
 }
 
 /* --- the end of a fiber */

@@ -28,12 +28,12 @@ weft_mutex_destroy(struct weft_mutex *m)
 static int
 lock(struct weft_loop *loop, struct weft_mutex *m, int64_t deadline, unsigned how)
 {
-	if (m->owner == loop->current)
+	if (m->owner == loop->front.current)
 		return EDEADLK;
 	if (m->owner != NULL)
 		return weft__sync_wait(loop, &m->waiters, deadline,
 		    how | WEFT__FOR_MUTEX);
-	m->owner = loop->current;
+	m->owner = loop->front.current;
 	return 0;
 }
 
@@ -70,7 +70,7 @@ weft_mutex_trylock(struct weft_mutex *m)
 		return -1;
 	if (m->owner != NULL)
 		return weft__sync_result(EBUSY);
-	m->owner = loop->current;
+	m->owner = loop->front.current;
 	return 0;
 }
 
@@ -79,7 +79,7 @@ weft_mutex_trylock(struct weft_mutex *m)
 static bool
 is_caller(const struct weft_fiber *owner)
 {
-	return owner != NULL && owner->loop->current == owner;
+	return owner != NULL && owner->loop->front.current == owner;
 }
 
 int
@@ -193,7 +193,7 @@ wait_for_turn(struct weft_loop *loop, struct weft_rwlock *l, bool writes,
 	struct reader_or_writer self = { .writes = writes };
 	int error;
 
-	weft__queue_add(&l->waiters, &self.node, loop->current);
+	weft__queue_add(&l->waiters, &self.node, loop->front.current);
 	weft__subject(loop, (uint64_t)(uintptr_t)l);
 	error = weft__park(loop, deadline, WEFT__FOR_RWLOCK);
 	if (self.node.queued) {
@@ -212,10 +212,10 @@ rwlock(struct weft_rwlock *l, bool writes, int64_t deadline)
 	if (loop == NULL)
 		return -1;
 	error = weft__sync_enter(loop, deadline);
-	if (error == 0 && l->writer == loop->current)
+	if (error == 0 && l->writer == loop->front.current)
 		error = EDEADLK;
 	if (error == 0 && (weft__queue_first(&l->waiters) != NULL ||
-	    !enter(l, loop->current, writes)))
+	    !enter(l, loop->front.current, writes)))
 		error = wait_for_turn(loop, l, writes, deadline);
 	return weft__sync_result(error);
 }

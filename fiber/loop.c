@@ -26,7 +26,7 @@ in_child(void)
 	forks++;
 	weft__debug_in_child(here);
 	if (here != NULL)
-		here->reactor.inherited = true;
+		here->reactor.inherited = here->front.alarm = true;
 }
 
 static void
@@ -47,7 +47,7 @@ destroy_loop(void *arg)
 	struct weft_loop *loop = arg;
 	struct weft_fiber *fiber;
 
-	if (loop->current == &loop->main)
+	if (loop->front.current == &loop->main)
 		weft__locals_end(&loop->main);
 	weft__debug_remove(loop);
 	weft__watch_forget(loop);
@@ -66,7 +66,7 @@ destroy_loop(void *arg)
 	drop_posts(loop);
 	here = NULL;
 	/* Not the ground under our feet: pthread_exit in a fiber. */
-	if (loop->current == &loop->main)
+	if (loop->front.current == &loop->main)
 		weft__stacks_destroy(&loop->stacks);
 	free(loop);
 }
@@ -89,7 +89,7 @@ become_main(struct weft_loop *loop)
 	main->id = ++loop->ids;
 	memcpy(main->name, "main", sizeof "main");
 	weft__context_adopt(&main->context);
-	loop->current = main;
+	loop->front.current = main;
 	loop->blocks = 1;
 }
 
@@ -106,7 +106,8 @@ make_loop(void)
 	loop->tail = &loop->head;
 	loop->tasks_end = &loop->tasks;
 	loop->budget = loop->span = WEFT__SWITCHES_PER_POLL;
-	loop->credit = WEFT__CREDIT;
+	loop->front.credit = WEFT__CREDIT;
+	loop->front.error = &errno;
 	loop->epoch = forks;
 	loop->polled_at = weft__clock_ns();
 	loop->timers.fire = weft__timer_fired;
@@ -163,6 +164,7 @@ weft__loop_renew(struct weft_loop *loop)
 {
 	drop_posts(loop);
 	loop->epoch = forks;
+	loop->front.alarm = loop->front.current->canceled;
 }
 
 void **

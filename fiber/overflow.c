@@ -144,8 +144,8 @@ handle(int signal, siginfo_t *info, void *context)
 	int saved = errno;
 
 	if (info->si_code > 0 && loop != NULL &&
-	    is_overflow(loop->current, info->si_addr))
-		report(loop->current);
+	    is_overflow(loop->front.current, info->si_addr))
+		report(loop->front.current);
 	while (old->signal != signal)
 		old++;
 	errno = saved;

@@ -207,7 +207,7 @@ static int
 start(struct weft_loop *loop, struct pollfd *fds, nfds_t count, int64_t deadline)
 {
 	struct poll p = { .fds = fds, .count = count, .loop = loop,
-	    .fiber = loop->current };
+	    .fiber = loop->front.current };
 	int n;
 
 	p.entries = calloc(count > 0 ? count : 1, sizeof *p.entries);
@@ -216,7 +216,7 @@ start(struct weft_loop *loop, struct pollfd *fds, nfds_t count, int64_t deadline
 	n = wait_for(&p, deadline);
 	free(p.entries);
 	/* Its own time is up: nothing came. An enclosing one's: an error. */
-	if (n == -ETIMEDOUT && deadline > 0 && loop->current->deadline >= deadline)
+	if (n == -ETIMEDOUT && deadline > 0 && loop->front.current->deadline >= deadline)
 		return 0;
 	return n;
 }

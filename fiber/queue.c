@@ -67,7 +67,7 @@ weft__queue_wait(struct weft_loop *loop, struct weft__queue *queue,
 	struct weft__node node;
 	int error;
 
-	weft__queue_add(queue, &node, loop->current);
+	weft__queue_add(queue, &node, loop->front.current);
 	error = weft__park(loop, deadline, waiting);
 	if (node.queued)
 		weft__queue_remove(queue, &node);

@@ -37,22 +37,16 @@ weft__ready(struct weft_fiber *fiber)
 	append(fiber->loop, fiber);
 }
 
-struct weft_fiber *
-weft__running(const struct weft_loop *loop)
-{
-	return loop->current;
-}
-
 void
 weft__subject(struct weft_loop *loop, uint64_t subject)
 {
-	loop->current->subject = subject;
+	loop->front.current->subject = subject;
 }
 
 int *
 weft__detail(struct weft_loop *loop)
 {
-	return &loop->current->detail;
+	return &loop->front.current->detail;
 }
 
 /* --- one turn */
@@ -197,80 +191,80 @@ pick(struct weft_loop *loop)
 	return next;
 }
 
+/* Who runs from now on. */
+static void
+become(struct weft_loop *loop, struct weft_fiber *next)
+{
+	loop->stats.switches += next != loop->front.current;
+	loop->front.current = next;
+	loop->front.credit = WEFT__CREDIT;
+	loop->front.alarm = next->canceled;
+}
+
 static void
 run_next(struct weft_loop *loop)
 {
-	struct weft_fiber *self = loop->current, *next;
-	int error = errno;
+	struct weft_fiber *self = loop->front.current, *next;
+	int error = *loop->front.error;
 
 	next = pick(loop);
-	if (next != self) {
-		loop->current = next;
-		loop->stats.switches++;
+	become(loop, next);
+	if (next != self)
 		weft__context_switch(&self->context, &next->context);
-	}
-	loop->credit = WEFT__CREDIT;
 	self->state = WEFT__RUNNING;
-	errno = error;
+	*loop->front.error = error;
 }
 
 void
 weft__sched_yield(struct weft_loop *loop)
 {
-	weft__ready(loop->current);
+	weft__ready(loop->front.current);
 	run_next(loop);
 }
 
 void
 weft__sched_leave(struct weft_loop *loop)
 {
-	struct weft_fiber *self = loop->current, *next;
+	struct weft_fiber *self = loop->front.current, *next;
 
 	next = pick(loop);
 	/* Only now: a turn may spawn, and would spawn on this very stack. */
 	if (self->detached)
 		weft__fiber_recycle(self);
-	loop->current = next;
-	loop->credit = WEFT__CREDIT;
-	loop->stats.switches++;
+	become(loop, next);
 	weft__context_leave(&self->context, &next->context);
 }
 
 /* --- parking */
 
 int
-weft__check(struct weft_loop *loop)
+weft__check_alarm(struct weft_loop *loop)
 {
-	if (loop->current->canceled && weft__interrupted(loop->current))
+	if (loop->front.current->canceled && weft__interrupted(loop->front.current))
 		return ECANCELED;
 	return weft__loop_check(loop);
 }
 
 void
-weft__charge(struct weft_loop *loop, size_t bytes)
+weft__spent(struct weft_loop *loop)
 {
-	if (bytes <= (size_t)WEFT__OPERATION_COST)
-		loop->credit -= WEFT__OPERATION_COST;
-	else if (bytes < (size_t)WEFT__CREDIT)
-		loop->credit -= (long)bytes;
-	else
-		loop->credit = -1;
-	if (loop->credit < 0)
+	loop->front.credit = WEFT__CREDIT;
+	if (weft__loop_check(loop) == 0)
 		weft__sched_yield(loop);
 }
 
 int
 weft__park(struct weft_loop *loop, int64_t deadline, unsigned waiting)
 {
-	struct weft_fiber *self = loop->current;
+	struct weft_fiber *self = loop->front.current;
 	int64_t until = deadline < 0 ? INT64_MAX : deadline;
-	int error = weft__loop_check(loop);
+	int error = loop->front.alarm ? weft__loop_check(loop) : 0;
 
 	if (error == 0 && deadline == WEFT_NOWAIT)
 		error = EAGAIN;
 	if (!(waiting & WEFT__STUBBORN)) {
-		if (error == 0 && self->canceled && weft__interrupted(self))
-			error = ECANCELED;
+		if (error == 0)
+			error = weft__check(loop);
 		if (self->deadline < until)
 			until = self->deadline;
 	}

@@ -51,7 +51,7 @@ weft_scope_open(int64_t deadline)
 		errno = ENOMEM;
 		return NULL;
 	}
-	self = weft__loop_here()->current;
+	self = weft__loop_here()->front.current;
 	scope->opener = self;
 	scope->outer = self->opened;
 	scope->deadline = self->deadline;
@@ -175,7 +175,7 @@ is_ours(const struct weft_scope *scope)
 {
 	const struct weft_loop *loop = weft__loop_here();
 
-	return loop != NULL && scope->opener == loop->current;
+	return loop != NULL && scope->opener == loop->front.current;
 }
 
 int

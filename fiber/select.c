@@ -156,7 +156,7 @@ queue_join(struct weft_loop *loop, struct weft_case *c)
 {
 	if (c->fiber->joiner != NULL)
 		return EINVAL;          /* the same fiber in two cases */
-	c->fiber->joiner = loop->current;
+	c->fiber->joiner = loop->front.current;
 	c->node.queued = true;
 	return 0;
 }
@@ -165,16 +165,16 @@ static int
 queue_case(struct weft_loop *loop, struct weft_case *c)
 {
 	c->result = 0;
-	c->node = (struct weft__node){ .fiber = loop->current };
+	c->node = (struct weft__node){ .fiber = loop->front.current };
 	switch (c->kind) {
 	case WEFT_CASE_SEND:
 	case WEFT_CASE_RECEIVE:
-		weft__queue_add(weft__channel_queue(c), &c->node, loop->current);
+		weft__queue_add(weft__channel_queue(c), &c->node, loop->front.current);
 		return 0;
 	case WEFT_CASE_FD:
 		return queue_fd(loop, c);
 	case WEFT_CASE_EVENT:
-		weft__queue_add(&c->event->waiters, &c->node, loop->current);
+		weft__queue_add(&c->event->waiters, &c->node, loop->front.current);
 		return 0;
 	case WEFT_CASE_JOIN:
 		return queue_join(loop, c);

@@ -24,7 +24,7 @@ int
 weft__signal_wait(struct weft_loop *loop, struct weft__signal_wait *wait,
     const sigset_t *set, enum weft__watch_kind kind)
 {
-	*wait = (struct weft__signal_wait){ .fiber = loop->current,
+	*wait = (struct weft__signal_wait){ .fiber = loop->front.current,
 	    .watch.post = { .fn = signal_came, .arg = wait } };
 	return weft__watch_begin(&wait->watch, loop, set, kind);
 }
@@ -70,7 +70,7 @@ wait_for(struct weft_loop *loop, const sigset_t *set, siginfo_t *info, int64_t d
 	error = weft__signal_wait(loop, &wait, set, WEFT__WATCH_ONCE);
 	if (error != 0)
 		return error;
-	loop->current->subject = lowest(set);
+	loop->front.current->subject = lowest(set);
 	error = weft__signal_park(&wait, deadline, WEFT__FOR_SIGNAL);
 	if (weft__signal_end(&wait))
 		error = 0;

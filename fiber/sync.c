@@ -178,7 +178,7 @@ wait_for_the_others(struct weft_loop *loop, struct weft_barrier *b, int64_t dead
 	struct weft__node node;
 	int error;
 
-	weft__queue_add(&b->waiters, &node, loop->current);
+	weft__queue_add(&b->waiters, &node, loop->front.current);
 	weft__subject(loop, (uint64_t)(uintptr_t)b);
 	error = weft__park(loop, deadline, WEFT__FOR_BARRIER);
 	if (node.chosen)

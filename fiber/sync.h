@@ -21,7 +21,7 @@ weft__sync_enter(struct weft_loop *loop, int64_t deadline)
 	if (error != 0 || deadline == WEFT_NOWAIT)
 		return error;
 	weft__charge(loop, 0);
-	return loop->current->canceled ? weft__check(loop) : 0;
+	return weft__check(loop);
 }
 
 /* The edge to the program. */

@@ -15,6 +15,25 @@ struct weft_fiber;
 struct weft_loop;
 struct weft__slot;
 
+/* What every operation looks at: the front of a loop, so that it costs no call. */
+struct weft__front {
+	struct weft_fiber *current;     /* who runs */
+	int *error;                     /* the thread's errno */
+	long credit;                    /* what the running fiber may still do */
+	bool alarm;                     /* weft__check has more to look at */
+};
+static inline struct weft__front *
+weft__front(const struct weft_loop *loop)
+{
+	return (struct weft__front *)(uintptr_t)loop;
+}
+
+static inline struct weft_fiber *
+weft__running(const struct weft_loop *loop)
+{
+	return weft__front(loop)->current;
+}
+
 /* --- loop.c */
 
 /* This thread's loop, made by the first call. NULL with errno. */
@@ -49,10 +68,28 @@ void weft__loop_post(struct weft_loop *, struct weft__post *);
 
 /* Opens every operation that may park: ECANCELED, even if it would not have
  * to park, or ECHILD. */
-int weft__check(struct weft_loop *);
+int weft__check_alarm(struct weft_loop *);
+static inline int
+weft__check(struct weft_loop *loop)
+{
+	return weft__front(loop)->alarm ? weft__check_alarm(loop) : 0;
+}
 /* Closes one that moved `bytes`: yields when the fiber has had its turn's
- * worth, so that a fast peer does not starve the others. */
-void weft__charge(struct weft_loop *, size_t bytes);
+ * worth (64 operations or 1 MiB), so that a fast peer does not starve the
+ * others. */
+#define WEFT__CREDIT ((long)1 << 20)
+#define WEFT__OPERATION_COST ((long)16 << 10)
+void weft__spent(struct weft_loop *);
+static inline void
+weft__charge(struct weft_loop *loop, size_t bytes)
+{
+	struct weft__front *front = weft__front(loop);
+
+	front->credit -= bytes <= (size_t)WEFT__OPERATION_COST ? WEFT__OPERATION_COST :
+	    bytes < (size_t)WEFT__CREDIT ? (long)bytes : WEFT__CREDIT + 1;
+	if (front->credit < 0)
+		weft__spent(loop);
+}
 /* Parks the running fiber until weft__wake, or ETIMEDOUT, EAGAIN (WEFT_NOWAIT),
  * ECANCELED, EDEADLK, ECHILD. */
 enum weft__waiting {
@@ -82,7 +119,6 @@ enum {
 int weft__park(struct weft_loop *, int64_t deadline, unsigned waiting);
 /* Ends the park of a fiber of this thread; nothing if it is not parked. */
 void weft__wake(struct weft_fiber *, int error);
-struct weft_fiber *weft__running(const struct weft_loop *);
 /* Which one it is going to wait for: set before the park, if at all. */
 void weft__subject(struct weft_loop *, uint64_t);
 /* A second errno of the running fiber, for lib/. */
