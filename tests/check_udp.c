@@ -498,10 +498,39 @@ START_TEST(deadlines_are_kept_and_give_one_try)
 		ck_assert_gives(weft_udp_receive(a, &byte, 1, NULL,
 		    i ? WEFT_NOWAIT : weft_after(-5)), 1);
 	}
-	/* What came while the loop did not look counts, too. */
+	free_two();
+}
+END_TEST
+
+START_TEST(what_came_in_time_while_the_loop_did_not_look_counts)
+{
+	struct hearing h = { .u = NULL };
+
+	if (!open_two(_i))
+		return;
+	h.call.deadline = weft_after(5);
+	hear_begin(&h, a);
 	say_to(b, "x", &to_a);
-	usleep(2000);
-	hear(a, "x", NULL);
+	usleep(10000);
+	hear_end(&h, 1, 0);
+	free_two();
+}
+END_TEST
+
+START_TEST(nobody_slips_in_before_the_next_in_order)
+{
+	struct hearing h[2] = { { .u = NULL } };
+
+	if (!open_two(_i))
+		return;
+	hear_begin(&h[0], a);
+	hear_begin(&h[1], a);
+	say_to(b, "0", &to_a);
+	say_to(b, "1", &to_a);
+	yield_until(&h[0].call.done);
+	ck_assert_fails(weft_udp_receive(a, NULL, 0, NULL, WEFT_NOWAIT), EAGAIN);
+	hear_end(&h[0], 1, 0);
+	hear_end(&h[1], 1, 0);
 	free_two();
 }
 END_TEST
@@ -624,6 +653,8 @@ make_suite(const char *backend)
 	BOTH(tc, receivers_are_served_in_order);
 	BOTH(tc, a_receiver_who_gives_up_loses_nothing);
 	BOTH(tc, deadlines_are_kept_and_give_one_try);
+	BOTH(tc, what_came_in_time_while_the_loop_did_not_look_counts);
+	BOTH(tc, nobody_slips_in_before_the_next_in_order);
 	BOTH(tc, who_is_cancelled_gets_nothing_done);
 	BOTH(tc, who_always_finds_something_lets_others_run);
 	BOTH(tc, only_who_waits_is_known_to_the_poller);
