@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/stream.h"
+#include "lib/memory_script.h"
 #include "weft/memory.h"
 
 struct memory {
@@ -26,6 +26,7 @@ struct memory {
 	bool eof;                       /* after the inbox */
 	int error;                      /* likewise, and instead */
 	bool shut;                      /* our side: the outbox ends */
+	struct weft__script *reads, *writes;    /* NULL: as they come */
 };
 
 static const struct weft_stream_class memory_class;
@@ -49,8 +50,9 @@ read_inbox(struct weft_stream *s, void *dst, size_t n)
 			return weft__fail(m->error);
 		return m->eof ? 0 : weft__fail(EAGAIN);
 	}
-	if (n > have)
-		n = have;
+	n = weft__script_next(m->reads, n < have ? n : have);
+	if (n == 0)
+		return weft__fail(EAGAIN);
 	memcpy(dst, weft__bytes_first(&m->inbox), n);
 	weft__bytes_drop(&m->inbox, n);
 	if (have == n)
@@ -81,18 +83,21 @@ static ssize_t
 write_outbox(struct weft_stream *s, const struct iovec *iov, int count)
 {
 	struct memory *m = body(s);
-	size_t queued;
+	size_t queued, room = SIZE_MAX;
 	ssize_t n;
 
-	if (m->lone)
-		return append(&m->outbox, iov, count, SIZE_MAX);
-	if (m->peer == NULL)
-		return weft__fail(EPIPE);
-	queued = weft__bytes_count(&m->peer->inbox);
-	if (queued >= WEFT__MEMORY_ROOM)
+	if (!m->lone) {
+		if (m->peer == NULL)
+			return weft__fail(EPIPE);
+		queued = weft__bytes_count(&m->peer->inbox);
+		room = queued < WEFT__MEMORY_ROOM ? WEFT__MEMORY_ROOM - queued : 0;
+	}
+	if (room > 0)
+		room = weft__script_next(m->writes, room);
+	if (room == 0)
 		return weft__fail(EAGAIN);
-	n = append(&m->peer->inbox, iov, count, WEFT__MEMORY_ROOM - queued);
-	if (n > 0)
+	n = append(m->lone ? &m->outbox : &m->peer->inbox, iov, count, room);
+	if (n > 0 && !m->lone)
 		weft__stream_notify(&m->peer->stream, WEFT_READABLE);
 	return n;
 }
@@ -131,6 +136,9 @@ close_both(struct weft_stream *s, bool reset)
 
 	m->shut = true;
 	weft__bytes_free(&m->inbox);
+	weft__script_free(m->reads);
+	weft__script_free(m->writes);
+	m->reads = m->writes = NULL;
 	if (peer == NULL)
 		return;
 	m->peer = peer->peer = NULL;
@@ -281,4 +289,36 @@ weft_memory_take(struct weft_stream *s, void *dst, size_t n)
 	memcpy(dst, weft__bytes_first(&m->outbox), n);
 	weft__bytes_drop(&m->outbox, n);
 	return (ssize_t)n;
+}
+
+/* Some of them, and not only delays. */
+static bool
+usable(const size_t *sizes, int n)
+{
+	while (n > 0)
+		if (sizes[--n] > 0)
+			return true;
+	return false;
+}
+
+int
+weft_memory_set_chunks(struct weft_stream *s, int event, const size_t *sizes, int n)
+{
+	struct memory *m = body(s);
+	struct weft__script **place, *new = NULL;
+
+	if (s->class != &memory_class)
+		return weft__fail(ENOTSUP);
+	if (s->closed)
+		return weft__fail(EBADF);
+	if ((event != WEFT_READABLE && event != WEFT_WRITABLE) ||
+	    (n != 0 && !usable(sizes, n)))
+		return weft__fail(EINVAL);
+	if (n > 0 && (new = weft__script_new(s, event, sizes, (size_t)n)) == NULL)
+		return -1;
+	place = event == WEFT_READABLE ? &m->reads : &m->writes;
+	weft__script_free(*place);
+	*place = new;
+	weft__stream_notify(s, event);  /* what waited for the old one goes on */
+	return 0;
 }
