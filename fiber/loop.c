@@ -317,6 +317,12 @@ weft_loop_context(void)
 	return weft__context_name();
 }
 
+const char *
+weft_loop_guard(void)
+{
+	return weft__stack_guard();
+}
+
 int
 weft_loop_stats(struct weft_loop_stats *out)
 {

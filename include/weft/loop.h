@@ -37,8 +37,12 @@ struct weft_loop_stats {
  * in the environment chooses, except in a setuid program; a name that is not
  * there means the default. */
 WEFT_API const char *weft_loop_backend(void);
-/* "asm" or "ucontext": what switches fibers. */
+/* "asm", "ucontext", "sigaltstack" or "swapcontext": what switches fibers. */
 WEFT_API const char *weft_loop_context(void);
+/* What stands below the stacks of fibers: "madvise" (in the mapping; as many as
+ * there is memory for), "mprotect" (costs mappings), "canary" (looked at when the
+ * fiber has ended); the weakest that was needed so far; "none yet". */
+WEFT_API const char *weft_loop_guard(void);
 /* Fills as much of *stats as stats->size says. EINVAL: less than a size. */
 WEFT_API int weft_loop_stats(struct weft_loop_stats *stats);
 
