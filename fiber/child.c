@@ -3,9 +3,9 @@
  * The end of a child process. It is always fetched with waitpid(2) of this pid
  * alone: anything else would take the children of the rest of the program.
  *
- * What tells that it is time to look is a descriptor of the process where the
- * system has such a thing and lets us have it; else SIGCHLD, of which the
- * program's own handler still hears.
+ * What tells that it is time to look is the poller where it can (EVFILT_PROC of
+ * kqueue), or a descriptor of the process where the system has such a thing and
+ * lets us have it; else SIGCHLD, of which the program's own handler still hears.
  */
 #include "config.h"
 
@@ -30,7 +30,7 @@ look(pid_t pid, int *status)
 	return ended == pid ? ENDED : RUNNING;
 }
 
-/* --- by its descriptor */
+/* --- by the poller, or its descriptor */
 
 struct parked {
 	struct weft__waiter waiter;     /* first: see woken() */
@@ -46,6 +46,36 @@ woken(struct weft__waiter *waiter, int events)
 	(void)events;
 	parked->told = true;
 	weft__wake(parked->fiber, 0);
+}
+
+struct child {
+	struct weft__child watch;       /* its waiter is first: see ended() */
+	struct weft_fiber *fiber;
+};
+
+static void
+ended(struct weft__waiter *waiter, int events)
+{
+	struct child *child = (struct child *)waiter;
+
+	(void)events;
+	weft__wake(child->fiber, 0);
+}
+
+/* RUNNING: to be waited for in another way. The poller may speak of a process
+ * that is about to end, which waitpid(2) does not give yet. */
+static int
+wait_by_poller(struct weft_loop *loop, pid_t pid, int *status, int64_t deadline)
+{
+	struct child child = { { .waiter.ready = ended, .pid = pid }, loop->front.current };
+	int error, state;
+
+	if (weft__child_watch(&loop->reactor, &child.watch) < 0)
+		return look(pid, status);
+	error = weft__park(loop, deadline, WEFT__EXTERNAL | WEFT__FOR_CHILD);
+	weft__child_forget(&loop->reactor, &child.watch);
+	state = look(pid, status);
+	return state != RUNNING || error == 0 ? state : error;
 }
 
 static int
@@ -116,6 +146,9 @@ wait_for(struct weft_loop *loop, pid_t pid, int *status, int64_t deadline)
 	if (deadline == WEFT_NOWAIT)
 		return EAGAIN;
 	loop->front.current->subject = (uint64_t)pid;
+	state = wait_by_poller(loop, pid, status, deadline);
+	if (state != RUNNING)
+		return state;
 	fd = weft__compat_pidfd(pid);
 	return fd >= 0 ? wait_on(loop, fd, pid, status, deadline) :
 	    wait_for_signal(loop, pid, status, deadline);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The contract that a backend implements: six functions and capability bits.
+ * The contract that a backend implements: functions and capability bits.
  *
  * open     makes r->state; -1 with errno if the system has not got it
  * close    frees it; after a fork it must not touch what the parent shares
@@ -12,11 +12,13 @@
  *          -1 with errno; EPERM means that it is always ready
  * forget   takes the slot out; called before the descriptor is closed, but the
  *          descriptor may be gone or be another one already: never fails
- * wait     waits, and calls weft__reactor_mark for each report, nothing else:
+ * wait     waits, and calls weft__reactor_mark for each report, no more:
  *          its tables may change as soon as the marks are dispatched
  * fd       a descriptor that is readable when wait would report; -1 if none
+ * child    reports the end of a process once, by weft__reactor_mark_child, or
+ *          does not any more; -1 with errno; NULL if it cannot
  *
- * watch and wait fail with ESTALE if the descriptor of the set itself is not
+ * watch, wait and child fail with ESTALE if the descriptor of the set itself is not
  * there any more, because the program has closed it; close then lets it be.
  *
  * A disarmed descriptor reports nothing at all, not even a hang-up.
@@ -42,6 +44,7 @@ struct weft__backend {
 	void (*forget)(struct weft__reactor *, struct weft__slot *);
 	int  (*wait)(struct weft__reactor *, int64_t timeout);
 	int  (*fd)(struct weft__reactor *);
+	int  (*child)(struct weft__reactor *, pid_t, bool watch);
 };
 
 /* NULL-terminated; the first is the default. */
@@ -60,5 +63,6 @@ weft__slot_cookie(const struct weft__slot *slot)
 
 /* `events` may be -EBADF: the kernel does not know the descriptor any more. */
 void weft__reactor_mark(struct weft__reactor *, uint64_t cookie, int events);
+void weft__reactor_mark_child(struct weft__reactor *, pid_t);
 
 #endif

@@ -158,7 +158,8 @@ set_fd(struct weft__reactor *reactor)
 }
 
 const struct weft__backend weft__epoll = {
-	"epoll", WEFT__CAN_EDGE | WEFT__CAN_URGENT, open_set, close_set, watch, forget, wait_for, set_fd
+	"epoll", WEFT__CAN_EDGE | WEFT__CAN_URGENT, open_set, close_set, watch, forget, wait_for, set_fd,
+	NULL
 };
 
 #endif

@@ -312,6 +312,25 @@ forget(struct weft__reactor *reactor, struct weft__slot *slot)
 	slot->in_backend = false;
 }
 
+/* --- processes */
+
+static int
+watch_child(struct weft__reactor *reactor, pid_t pid, bool watch)
+{
+	struct state *state = reactor->state;
+	struct kevent it = { .ident = (uintptr_t)pid }, result;
+
+	it.filter = EVFILT_PROC;
+	it.fflags = NOTE_EXIT;
+	it.flags = watch ? EV_ADD | EV_ONESHOT : EV_DELETE;
+	if (make(state, &it, 1, &result) < 0)
+		return errno == EBADF ? lost(state) : -1;
+	if (result.data == 0)
+		return 0;
+	errno = (int)result.data;
+	return -1;
+}
+
 /* --- waiting */
 
 static int
@@ -360,6 +379,10 @@ report(struct weft__reactor *reactor, const struct kevent *event)
 	uintptr_t generation;
 	uint64_t cookie;
 
+	if (event->filter == EVFILT_PROC) {
+		weft__reactor_mark_child(reactor, (pid_t)event->ident);
+		return;
+	}
 	memcpy(&generation, &event->udata, sizeof generation);
 	cookie = (uint64_t)generation << 32 | (uint32_t)event->ident;
 	if (slot == NULL || weft__slot_cookie(slot) != cookie) {
@@ -413,7 +436,8 @@ set_fd(struct weft__reactor *reactor)
 }
 
 const struct weft__backend weft__kqueue = {
-	"kqueue", WEFT__CAN_EDGE, open_set, close_set, watch, forget, wait_for, set_fd
+	"kqueue", WEFT__CAN_EDGE, open_set, close_set, watch, forget, wait_for, set_fd,
+	watch_child
 };
 
 #endif

@@ -182,5 +182,6 @@ set_fd(struct weft__reactor *reactor)
 }
 
 const struct weft__backend weft__poll = {
-	"poll", WEFT__CAN_URGENT, open_set, close_set, watch, forget, wait_for, set_fd
+	"poll", WEFT__CAN_URGENT, open_set, close_set, watch, forget, wait_for, set_fd,
+	NULL
 };

@@ -442,6 +442,7 @@ weft__reactor_poll(struct weft__reactor *reactor, int64_t timeout)
 		reactor->failed_polls = 0;
 	if (n <= 0)
 		return;
+	useful = weft__children_tell(reactor);
 	for (slot = reactor->batch; slot != NULL; slot = next) {
 		next = slot->marked;
 		slot->in_batch = false;

@@ -26,6 +26,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "weft/base.h"
 
@@ -111,6 +112,25 @@ void weft__wake_send(struct weft__wake *);
 bool weft__wake_sleep(struct weft__wake *);
 void weft__wake_rise(struct weft__wake *);
 
+/* --- child.c: the end of processes, from a poller that can tell. The waiter is
+ * told once, with WEFT_READABLE, that it is time to look: by waitpid(2). */
+struct weft__child {
+	struct weft__waiter waiter;
+	struct weft__child *next;
+	pid_t pid;
+	bool ended;                     /* reported, not yet told */
+};
+
+/* -1: ENOSYS, this poller cannot; ESRCH, it is ending or has ended; or what the
+ * system says. Children of others are not refused: that is for the caller. */
+int  weft__child_watch(struct weft__reactor *, struct weft__child *);
+/* Nothing if it was told. */
+void weft__child_forget(struct weft__reactor *, struct weft__child *);
+/* After a wait: those who wait for what was reported. Whether there are any. */
+bool weft__children_tell(struct weft__reactor *);
+/* In a new set, or else told. */
+void weft__children_renew(struct weft__reactor *);
+
 /* --- reactor.c */
 struct weft__reactor_stats {
 	uint64_t polls, events, stale_events, spins, registrations, wakeups;
@@ -126,6 +146,8 @@ struct weft__reactor {
 	struct weft__slot **leaves;     /* 1,024 slots each, by descriptor */
 	size_t leaf_count;
 	struct weft__slot *batch, **batch_end;
+	struct weft__child *children;   /* that are waited for */
+	bool child_ended;               /* one of them, at least */
 	struct weft__wake wake;
 	struct weft__reactor_stats stats;
 };

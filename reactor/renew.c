@@ -73,6 +73,7 @@ weft__reactor_after_fork(struct weft__reactor *reactor)
 		return -1;
 	}
 	reactor->exposed = false;
+	reactor->children = NULL;       /* the parent's */
 	close_old(reactor, state);
 	weft__wake_close(&wake, reactor);
 	return 0;
@@ -100,6 +101,7 @@ replace(struct weft__reactor *reactor)
 		return -1;
 	close_old(reactor, state);
 	for_each_slot(reactor, arm);
+	weft__children_renew(reactor);
 	return 0;
 }
 

@@ -10,11 +10,16 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "tests/harness.h"
 #include "weft/process.h"
+
+#ifndef SYS_pidfd_open
+#define SYS_pidfd_open (-1)
+#endif
 
 static bool refused;
 static int opened;
@@ -25,20 +30,22 @@ long __wrap_syscall(long, ...);
 long
 __wrap_syscall(long number, ...)
 {
+	long arguments[3], result;
 	va_list list;
-	pid_t pid;
-	long fd;
 
 	va_start(list, number);
-	pid = va_arg(list, pid_t);
+	for (int i = 0; i < 3; i++)
+		arguments[i] = va_arg(list, long);
 	va_end(list);
+	if (number != SYS_pidfd_open)   /* the double of kqueue makes others */
+		return __real_syscall(number, arguments[0], arguments[1], arguments[2]);
 	if (refused) {
 		errno = ENOSYS;
 		return -1;
 	}
-	fd = __real_syscall(number, pid, 0U);
-	opened += fd >= 0;
-	return fd;
+	result = __real_syscall(number, arguments[0], 0L);
+	opened += result >= 0;
+	return result;
 }
 
 /* A child that ends with that status after its pipe has been closed. */
@@ -339,6 +346,29 @@ START_TEST(the_descriptor_is_used_where_there_is_one)
 }
 END_TEST
 
+START_TEST(one_of_two_gives_up_and_the_other_is_told_by_one_event)
+{
+	struct waiting w[2];
+	struct weft_fiber *fibers[2];
+	struct weft_loop_stats before;
+	int hold;
+	pid_t child = child_that_waits(3, &hold);
+
+	for (int i = 0; i < 2; i++)
+		fibers[i] = start(&w[i], child);
+	before = loop_stats();
+	ck_assert_ok(weft_cancel(fibers[1]));   /* the other goes on waiting */
+	finish(fibers[1]);
+	close(hold);
+	finish(fibers[0]);
+	ck_assert_int_eq(w[0].result, 0);
+	ck_assert_int_eq(WEXITSTATUS(w[0].status), 3);
+	ck_assert_uint_le(loop_stats().events - before.events, 1);
+	ck_assert_uint_eq(loop_stats().stale_events, before.stale_events);
+	ck_assert_uint_eq(loop_stats().registrations - before.registrations, 0);
+}
+END_TEST
+
 static void
 refuse(void)
 {
@@ -365,6 +395,7 @@ add_tests(TCase *tc)
 	tcase_add_test(tc, of_two_who_wait_for_one_child_one_gets_it);
 	tcase_add_test(tc, the_programs_handler_hears_of_its_children);
 	tcase_add_test(tc, a_signal_wait_for_SIGCHLD_and_a_wait_for_the_child_both_end);
+	tcase_add_test(tc, one_of_two_gives_up_and_the_other_is_told_by_one_event);
 	tcase_add_test(tc, the_descriptor_is_used_where_there_is_one);
 }
 

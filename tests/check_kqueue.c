@@ -329,6 +329,114 @@ END_TEST
 
 /* --- children */
 
+struct watch {
+	struct weft__child child;       /* its waiter is first */
+	int calls;
+};
+
+static void
+note_end(struct weft__waiter *waiter, int events)
+{
+	ck_assert_int_eq(events, WEFT_READABLE);
+	((struct watch *)waiter)->calls++;
+}
+
+static pid_t
+child_until_closed(int *hold)
+{
+	int fds[2];
+	pid_t child;
+	char byte;
+
+	make_pipe(fds);
+	ck_assert_int_eq(fcntl(fds[0], F_SETFL, 0), 0);
+	child = fork();
+	if (child == 0) {
+		close(fds[1]);
+		_exit(read(fds[0], &byte, 1) < 0);
+	}
+	ck_assert_int_gt(child, 0);
+	close(fds[0]);
+	*hold = fds[1];
+	return child;
+}
+
+static void
+wait_for_end_of(pid_t child)
+{
+	siginfo_t info;
+
+	ck_assert_int_eq(waitid(P_PID, (id_t)child, &info, WEXITED | WNOWAIT), 0);
+}
+
+START_TEST(the_end_of_a_child_is_told_once_to_all_who_wait_for_it)
+{
+	struct watch watches[3] = { 0 };
+	int holds[2];
+	pid_t child = child_until_closed(&holds[0]), other = child_until_closed(&holds[1]);
+
+	for (int i = 0; i < 3; i++) {
+		watches[i].child.waiter.ready = note_end;
+		watches[i].child.pid = i < 2 ? child : other;
+		ck_assert_ok(weft__child_watch(&reactor, &watches[i].child));
+	}
+	poll_now();
+	kill(child, SIGKILL);
+	wait_for_end_of(child);
+	poll_times(3);
+	ck_assert_int_eq(watches[0].calls, 1);
+	ck_assert_int_eq(watches[1].calls, 1);
+	ck_assert_int_eq(watches[2].calls, 0);
+	weft__child_forget(&reactor, &watches[2].child);
+	kill(other, SIGKILL);
+	wait_for_end_of(other);
+	poll_times(3);
+	ck_assert_int_eq(watches[2].calls, 0);
+	ck_assert_uint_eq(reactor.stats.events, 1);
+	ck_assert_uint_eq(reactor.stats.spins + reactor.stats.stale_events, 0);
+	/* It has not been waited for: that is for whoever was told. */
+	ck_assert_int_eq(waitpid(child, NULL, WNOHANG), child);
+	ck_assert_int_eq(waitpid(other, NULL, WNOHANG), other);
+}
+END_TEST
+
+START_TEST(a_child_that_has_ended_is_told_at_once_or_refused)
+{
+	struct watch watch = { .child.waiter.ready = note_end };
+	int hold;
+
+	watch.child.pid = child_until_closed(&hold);
+	close(hold);
+	wait_for_end_of(watch.child.pid);
+	if (openbsd()) {
+		ck_assert_fails(weft__child_watch(&reactor, &watch.child), ESRCH);
+	} else {
+		ck_assert_ok(weft__child_watch(&reactor, &watch.child));
+		poll_now();
+		ck_assert_int_eq(watch.calls, 1);
+	}
+	ck_assert_int_eq(waitpid(watch.child.pid, NULL, WNOHANG), watch.child.pid);
+	ck_assert_fails(weft__child_watch(&reactor, &watch.child), ESRCH);
+}
+END_TEST
+
+START_TEST(a_child_is_waited_for_in_a_new_queue_too)
+{
+	struct watch watch = { .child.waiter.ready = note_end };
+	int hold;
+
+	watch.child.pid = child_until_closed(&hold);
+	ck_assert_ok(weft__child_watch(&reactor, &watch.child));
+	ck_assert_int_eq(close(reactor.backend->fd(&reactor)), 0);
+	poll_now();
+	close(hold);
+	wait_for_end_of(watch.child.pid);
+	poll_now();
+	ck_assert_int_eq(watch.calls, 1);
+	ck_assert_int_eq(waitpid(watch.child.pid, NULL, WNOHANG), watch.child.pid);
+}
+END_TEST
+
 /* The child has not got the queue: the number is free, and the next file's. */
 START_TEST(a_child_closes_nothing_that_is_not_its_own)
 {
@@ -367,6 +475,9 @@ make_suite(const char *backend)
 	tcase_add_loop_test(tc, what_has_gone_by_the_time_of_the_wait_is_not_reported, 0, 2);
 	tcase_add_test(tc, an_interrupted_wait_has_made_the_changes);
 	tcase_add_test(tc, a_wait_may_be_for_as_long_as_it_likes);
+	tcase_add_test(tc, the_end_of_a_child_is_told_once_to_all_who_wait_for_it);
+	tcase_add_test(tc, a_child_that_has_ended_is_told_at_once_or_refused);
+	tcase_add_test(tc, a_child_is_waited_for_in_a_new_queue_too);
 	tcase_add_test(tc, a_child_closes_nothing_that_is_not_its_own);
 	return suite;
 }

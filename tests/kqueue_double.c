@@ -472,7 +472,7 @@ kevent(int fd, const struct kevent *changes, int change_count,
 {
 	int64_t deadline = INT64_MAX;
 	struct kqueue *kq;
-	int n = -1;
+	int error = errno, n = -1;
 
 	if (timeout != NULL && timeout->tv_sec > SECONDS_MAX) {
 		errno = EINVAL;         /* as Darwin */
@@ -491,5 +491,7 @@ kevent(int fd, const struct kevent *changes, int change_count,
 	if (n == 0 && event_count > 0)
 		n = scan(fd, events, event_count, deadline);
 	kqueue_unlock();
+	if (n >= 0)
+		errno = error;
 	return n;
 }

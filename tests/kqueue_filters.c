@@ -90,6 +90,12 @@ timer_true(struct knote *knote)
 static int
 attach_process(struct knote *knote)
 {
+	siginfo_t info = { 0 };
+
+	/* OpenBSD has done with it when it ends, FreeBSD when it was waited for. */
+	if (kqueue_openbsd() && waitid(P_PID, (id_t)knote->event.ident, &info,
+	    WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid != 0)
+		return ESRCH;
 	knote->event.flags |= EV_CLEAR;
 	return attach_own(knote, (int)syscall(SYS_pidfd_open, (pid_t)knote->event.ident, 0));
 }
