@@ -6,6 +6,7 @@
 #include "config.h"
 
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <unistd.h>
 
 #include "tests/udp.h"
@@ -213,6 +214,9 @@ START_TEST(names_and_ports_are_readable_also_after_close)
 	ck_assert_ok(weft_udp_close(a));
 	ck_assert_str_eq(weft_udp_sockname(a), name);
 	ck_assert_str_eq(port_of(a), strrchr(name, ':') + 1);
+	ck_assert_ok(weft_udp_close(b));        /* which nobody has asked yet */
+	ck_assert_int_eq(weft_udp_port(b),
+	    ntohs(((struct sockaddr_in *)&to_b.address)->sin_port));
 	free_two();
 }
 END_TEST
