@@ -7,110 +7,11 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdio.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "tests/harness.h"
-#include "weft.h"
-
-static char *text;
-static size_t text_size;
-
-static const char *
-dump(void)
-{
-	FILE *out;
-
-	free(text);
-	text = NULL;
-	out = open_memstream(&text, &text_size);
-	ck_assert_ptr_nonnull(out);
-	ck_assert_gives(weft_dump(out), 0);
-	ck_assert_int_eq(fclose(out), 0);
-	return text;
-}
-
-static void
-forget_text(void)
-{
-	free(text);
-	text = NULL;
-}
-
-static int
-count_lines(const char *at)
-{
-	int lines = 0;
-
-	for (; *at != '\0'; at++)
-		lines += *at == '\n';
-	return lines;
-}
-
-/* The line of the fiber of that name, good until the next one. */
-static const char *
-line_of(const char *name)
-{
-	static char line[512];
-	char quoted[64];
-	const char *at, *start, *end;
-
-	snprintf(quoted, sizeof quoted, "\"%s\"", name);
-	at = strstr(dump(), quoted);
-	ck_assert_msg(at != NULL, "no fiber %s in:\n%s", name, text);
-	for (start = at; start > text && start[-1] != '\n'; start--)
-		;
-	end = strchr(at, '\n');
-	snprintf(line, sizeof line, "%.*s", (int)(end - start), start);
-	return line;
-}
-
-#define ck_assert_says(name, what) \
-	do { \
-		const char *line_ = line_of(name); \
-		ck_assert_msg(strstr(line_, what) != NULL, \
-		    "\"%s\" is not in: %s", what, line_); \
-	} while (0)
-#define ck_assert_does_not_say(name, what) \
-	do { \
-		const char *line_ = line_of(name); \
-		ck_assert_msg(strstr(line_, what) == NULL, \
-		    "\"%s\" is in: %s", what, line_); \
-	} while (0)
-
-static struct weft_fiber *
-start(const char *name, weft_fn *fn, void *arg)
-{
-	struct weft_fiber_options options = { .size = sizeof options, .name = name };
-	struct weft_fiber *fiber = weft_spawn_with(&options, fn, arg);
-
-	ck_assert_ptr_nonnull(fiber);
-	ck_assert_ok(weft_yield());
-	return fiber;
-}
-
-static void
-stop(struct weft_fiber *fiber)
-{
-	ck_assert_ok(weft_cancel(fiber));
-	ck_assert_ok(weft_join(fiber, NULL, soon_enough()));
-}
-
-static int
-sleep_for_ever(void *unused)
-{
-	(void)unused;
-	return weft_sleep(WEFT_NEVER);
-}
-
-static int
-sleep_long(void *unused)
-{
-	(void)unused;
-	return weft_sleep(weft_after(100000));
-}
+#include "tests/dumps.h"
 
 START_TEST(there_is_a_line_for_each_fiber)
 {
@@ -376,122 +277,6 @@ START_TEST(a_file_that_fails_is_an_error)
 }
 END_TEST
 
-/* --- by signal */
-
-/* What is written to descriptor 2 from here on, until `get_stderr`. */
-static int
-take_stderr(int *file)
-{
-	int saved = dup(2);
-	FILE *temporary = tmpfile();
-
-	ck_assert_ptr_nonnull(temporary);
-	*file = dup(fileno(temporary));
-	fclose(temporary);
-	ck_assert_int_eq(dup2(*file, 2), 2);
-	return saved;
-}
-
-static void
-get_stderr(int saved, int file)
-{
-	ssize_t n;
-
-	ck_assert_int_eq(dup2(saved, 2), 2);
-	close(saved);
-	free(text);
-	text = calloc(1, 4096);
-	n = pread(file, text, 4095, 0);
-	ck_assert_int_ge(n, 0);
-	close(file);
-}
-
-START_TEST(the_signal_makes_the_loop_dump)
-{
-	struct weft_fiber *fiber = start("sleeper", sleep_long, NULL);
-	int saved, file;
-
-	ck_assert_gives(weft_dump_on_signal(SIGUSR1), 0);
-	ck_assert_gives(weft_dump_on_signal(SIGUSR1), 0);
-	saved = take_stderr(&file);
-	ck_assert_int_eq(raise(SIGUSR1), 0);
-	ck_assert_ok(weft_sleep(weft_after(1)));
-	get_stderr(saved, file);
-	ck_assert_int_eq(count_lines(text), 2);
-	ck_assert_ptr_nonnull(strstr(text, "\"sleeper\" waits for its time"));
-	ck_assert_ptr_nonnull(strstr(text, "\"main\" waits for its time"));
-	ck_assert_ok(weft_dump_on_signal(0));
-	stop(fiber);
-}
-END_TEST
-
-START_TEST(it_dumps_each_time_until_it_is_moved_or_ended)
-{
-	struct sigaction action;
-	int saved, file;
-
-	ck_assert_ok(weft_dump_on_signal(SIGUSR1));
-	saved = take_stderr(&file);
-	for (int i = 0; i < 3; i++) {
-		raise(SIGUSR1);
-		ck_assert_ok(weft_sleep(weft_after(1)));
-	}
-	raise(SIGUSR1);
-	ck_assert_ok(weft_dump_on_signal(SIGUSR2));     /* the fourth came before */
-	ck_assert_int_eq(sigaction(SIGUSR1, NULL, &action), 0);
-	ck_assert(action.sa_handler == SIG_DFL);
-	raise(SIGUSR2);
-	ck_assert_ok(weft_sleep(weft_after(1)));
-	get_stderr(saved, file);
-	ck_assert_int_eq(count_lines(text), 5);
-	ck_assert_ok(weft_dump_on_signal(0));
-	ck_assert_ok(weft_dump_on_signal(0));
-	ck_assert_int_eq(sigaction(SIGUSR2, NULL, &action), 0);
-	ck_assert(action.sa_handler == SIG_DFL);
-}
-END_TEST
-
-START_TEST(a_signal_that_cannot_be_caught_is_EINVAL)
-{
-	ck_assert_fails(weft_dump_on_signal(SIGKILL), EINVAL);
-	ck_assert_fails(weft_dump_on_signal(SIGSEGV), EINVAL);
-	ck_assert_fails(weft_dump_on_signal(-1), EINVAL);
-	ck_assert_fails(weft_dump_on_signal(10000), EINVAL);
-}
-END_TEST
-
-START_TEST(a_dump_that_may_come_keeps_no_loop_alive)
-{
-	ck_assert_ok(weft_dump_on_signal(SIGUSR1));
-	ck_assert_fails(weft_park(WEFT_NEVER), EDEADLK);
-	ck_assert_ok(weft_dump_on_signal(0));
-}
-END_TEST
-
-START_TEST(a_forked_child_asks_for_its_own)
-{
-	int status = -1;
-	pid_t child;
-
-	ck_assert_ok(weft_dump_on_signal(SIGUSR1));
-	child = fork();
-	if (child == 0) {
-		struct sigaction action;
-
-		if (sigaction(SIGUSR1, NULL, &action) < 0 || action.sa_handler != SIG_DFL)
-			_exit(1);
-		if (weft_loop_after_fork() < 0 || weft_dump_on_signal(SIGUSR1) < 0)
-			_exit(2);
-		close(2);
-		raise(SIGUSR1);
-		_exit(weft_sleep(weft_after(1)) < 0 ? 3 : 0);
-	}
-	ck_assert_int_eq(waitpid(child, &status, 0), child);
-	ck_assert_int_eq(status, 0);
-	ck_assert_ok(weft_dump_on_signal(0));
-}
-END_TEST
-
 static Suite *
 make_suite(const char *backend)
 {
@@ -507,11 +292,6 @@ make_suite(const char *backend)
 	tcase_add_test(tc, it_tells_the_peer_of_a_stream);
 	tcase_add_test(tc, a_name_cannot_break_the_line);
 	tcase_add_test(tc, a_file_that_fails_is_an_error);
-	tcase_add_test(tc, the_signal_makes_the_loop_dump);
-	tcase_add_test(tc, it_dumps_each_time_until_it_is_moved_or_ended);
-	tcase_add_test(tc, a_signal_that_cannot_be_caught_is_EINVAL);
-	tcase_add_test(tc, a_dump_that_may_come_keeps_no_loop_alive);
-	tcase_add_test(tc, a_forked_child_asks_for_its_own);
 	return suite;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * tests/check_signal.c - waiting for signals, and what is left alone by it:
- * the program's handlers and masks, and the signals between two waits.
+ * tests/check_signal.c - waiting for signals: what comes, how a wait ends otherwise,
+ * threads and processes.
  */
 #include "config.h"
 
@@ -11,109 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "tests/harness.h"
-#include "weft/process.h"
-
-static volatile sig_atomic_t handled;
-
-static void
-count_handled(int signal)
-{
-	(void)signal;
-	handled++;
-}
-
-static sigset_t
-set_of(int first, int second)
-{
-	sigset_t set;
-
-	sigemptyset(&set);
-	sigaddset(&set, first);
-	if (second != 0)
-		sigaddset(&set, second);
-	return set;
-}
-
-static void
-handle(int signal)
-{
-	struct sigaction action = { .sa_handler = count_handled };
-
-	handled = 0;
-	ck_assert_int_eq(sigaction(signal, &action, NULL), 0);
-}
-
-static void
-ignore(int signal)
-{
-	struct sigaction action = { .sa_handler = SIG_IGN };
-
-	ck_assert_int_eq(sigaction(signal, &action, NULL), 0);
-}
-
-static void
-assert_handler(int signal, void (*handler)(int))
-{
-	struct sigaction action;
-
-	ck_assert_int_eq(sigaction(signal, NULL, &action), 0);
-	ck_assert(!(action.sa_flags & SA_SIGINFO));
-	ck_assert(action.sa_handler == handler);
-}
-
-static void
-assert_blocked(int signal, int is)
-{
-	sigset_t set;
-
-	ck_assert_int_eq(pthread_sigmask(SIG_BLOCK, NULL, &set), 0);
-	ck_assert_int_eq(sigismember(&set, signal), is);
-}
-
-static void
-block(int signal)
-{
-	sigset_t set = set_of(signal, 0);
-
-	ck_assert_int_eq(pthread_sigmask(SIG_BLOCK, &set, NULL), 0);
-}
-
-struct waiting {
-	sigset_t set;
-	siginfo_t info;
-	int64_t deadline;
-	int result, error;
-};
-
-static int
-wait_for(void *arg)
-{
-	struct waiting *w = arg;
-
-	memset(&w->info, 0, sizeof w->info);
-	w->result = weft_signal_wait(&w->set, &w->info, w->deadline);
-	w->error = errno;
-	return w->result;
-}
-
-static struct weft_fiber *
-start(struct waiting *w, int first, int second)
-{
-	struct weft_fiber *fiber;
-
-	*w = (struct waiting){ .set = set_of(first, second), .deadline = soon_enough() };
-	fiber = weft_spawn(wait_for, w);
-	ck_assert_ptr_nonnull(fiber);
-	ck_assert_ok(weft_yield());
-	return fiber;
-}
-
-static void
-finish(struct weft_fiber *fiber)
-{
-	ck_assert_ok(weft_join(fiber, NULL, soon_enough()));
-}
+#include "tests/signals.h"
 
 /* --- what comes */
 
@@ -300,178 +198,6 @@ START_TEST(a_wait_is_no_deadlock)
 }
 END_TEST
 
-/* --- what is left alone */
-
-START_TEST(the_old_handler_runs_before_and_after_but_not_during_a_wait)
-{
-	struct waiting w;
-	struct weft_fiber *fiber;
-
-	handle(SIGUSR1);
-	raise(SIGUSR1);
-	ck_assert_int_eq(handled, 1);
-	fiber = start(&w, SIGUSR1, 0);
-	raise(SIGUSR1);
-	finish(fiber);
-	ck_assert_int_eq(handled, 1);
-	assert_handler(SIGUSR1, count_handled);
-	raise(SIGUSR1);
-	ck_assert_int_eq(handled, 2);
-}
-END_TEST
-
-START_TEST(a_handler_that_was_put_there_meanwhile_stays)
-{
-	struct waiting w;
-	struct weft_fiber *fiber = start(&w, SIGUSR1, SIGUSR2);
-
-	handle(SIGUSR1);
-	raise(SIGUSR2);
-	finish(fiber);
-	assert_handler(SIGUSR1, count_handled);
-	assert_handler(SIGUSR2, SIG_DFL);
-}
-END_TEST
-
-START_TEST(the_handler_stands_until_the_last_wait_has_ended)
-{
-	struct waiting w[2];
-	struct weft_fiber *fibers[2];
-
-	for (int i = 0; i < 2; i++)
-		fibers[i] = start(&w[i], SIGUSR1, 0);
-	ck_assert_ok(weft_cancel(fibers[0]));
-	finish(fibers[0]);
-	raise(SIGUSR1);                 /* which would kill us */
-	finish(fibers[1]);
-	ck_assert_int_eq(w[1].result, SIGUSR1);
-	assert_handler(SIGUSR1, SIG_DFL);
-}
-END_TEST
-
-START_TEST(the_same_signal_twice_before_the_fiber_runs_is_one)
-{
-	struct waiting w;
-	struct weft_fiber *fiber;
-
-	handle(SIGUSR1);
-	fiber = start(&w, SIGUSR1, 0);
-	raise(SIGUSR1);
-	raise(SIGUSR1);
-	raise(SIGUSR1);
-	finish(fiber);
-	ck_assert_int_eq(w.result, SIGUSR1);
-	ck_assert_int_eq(handled, 0);
-}
-END_TEST
-
-START_TEST(another_signal_before_the_fiber_runs_goes_to_the_old_handler)
-{
-	struct waiting w;
-	struct weft_fiber *fiber;
-
-	handle(SIGUSR2);
-	fiber = start(&w, SIGUSR1, SIGUSR2);
-	raise(SIGUSR1);
-	raise(SIGUSR2);
-	ck_assert_int_eq(handled, 0);
-	finish(fiber);
-	ck_assert_int_eq(w.result, SIGUSR1);
-	ck_assert_int_eq(handled, 1);
-}
-END_TEST
-
-START_TEST(another_signal_before_the_fiber_runs_goes_to_the_next_wait)
-{
-	struct waiting w, other;
-	struct weft_fiber *fiber = start(&w, SIGUSR1, SIGUSR2), *next;
-
-	raise(SIGUSR1);
-	raise(SIGUSR2);
-	next = start(&other, SIGUSR2, 0);
-	finish(fiber);
-	finish(next);
-	ck_assert_int_eq(w.result, SIGUSR1);
-	ck_assert_int_eq(other.result, SIGUSR2);
-}
-END_TEST
-
-/* --- blocked signals: nothing is lost between two waits */
-
-START_TEST(a_blocked_signal_that_is_pending_ends_the_wait_at_once)
-{
-	sigset_t set = set_of(SIGUSR1, SIGUSR2);
-	siginfo_t info;
-
-	block(SIGUSR1);
-	raise(SIGUSR1);
-	ck_assert_int_eq(weft_signal_wait(&set, &info, WEFT_NOWAIT), SIGUSR1);
-	ck_assert_int_eq(info.si_signo, SIGUSR1);
-	assert_blocked(SIGUSR1, 1);
-	assert_blocked(SIGUSR2, 0);
-	ck_assert_fails(weft_signal_wait(&set, NULL, WEFT_NOWAIT), EAGAIN);
-	assert_blocked(SIGUSR1, 1);
-}
-END_TEST
-
-START_TEST(a_blocked_signal_is_unblocked_while_somebody_waits)
-{
-	struct waiting w[3];
-	struct weft_fiber *fibers[3];
-
-	block(SIGUSR1);
-	for (int i = 0; i < 3; i++)
-		fibers[i] = start(&w[i], SIGUSR1, 0);
-	assert_blocked(SIGUSR1, 0);
-	for (int i = 0; i < 2; i++) {   /* in the order in which they came */
-		ck_assert_ok(weft_cancel(fibers[i]));
-		finish(fibers[i]);
-		assert_blocked(SIGUSR1, 0);
-	}
-	ck_assert_int_eq(kill(getpid(), SIGUSR1), 0);
-	finish(fibers[2]);
-	ck_assert_int_eq(w[2].result, SIGUSR1);
-	assert_blocked(SIGUSR1, 1);
-}
-END_TEST
-
-START_TEST(no_queued_signal_is_lost_or_out_of_order_between_waits)
-{
-	sigset_t set = set_of(SIGRTMIN, 0);
-	siginfo_t info;
-
-	block(SIGRTMIN);
-	for (int i = 0; i < 50; i++)
-		ck_assert_int_eq(sigqueue(getpid(), SIGRTMIN,
-		    (union sigval){ .sival_int = i }), 0);
-	for (int i = 0; i < 50; i++) {
-		ck_assert_int_eq(weft_signal_wait(&set, &info, WEFT_NOWAIT), SIGRTMIN);
-		ck_assert_int_eq(info.si_value.sival_int, i);
-	}
-	ck_assert_fails(weft_signal_wait(&set, NULL, WEFT_NOWAIT), EAGAIN);
-}
-END_TEST
-
-START_TEST(a_burst_of_queued_signals_during_a_wait_is_kept)
-{
-	struct waiting w;
-	struct weft_fiber *fiber;
-	siginfo_t info;
-
-	block(SIGRTMIN);
-	fiber = start(&w, SIGRTMIN, 0);
-	for (int i = 0; i < 20; i++)
-		ck_assert_int_eq(sigqueue(getpid(), SIGRTMIN,
-		    (union sigval){ .sival_int = i }), 0);
-	finish(fiber);
-	ck_assert_int_eq(w.info.si_value.sival_int, 0);
-	for (int i = 1; i < 20; i++) {
-		ck_assert_int_eq(weft_signal_wait(&w.set, &info, WEFT_NOWAIT), SIGRTMIN);
-		ck_assert_int_eq(info.si_value.sival_int, i);
-	}
-}
-END_TEST
-
 /* --- threads and processes */
 
 static void *
@@ -603,20 +329,13 @@ START_TEST(waits_come_and_go_in_a_storm_of_signals)
 }
 END_TEST
 
-static void
-undo(void)
+static Suite *
+make_suite(const char *backend)
 {
-	struct sigaction action = { .sa_handler = SIG_DFL };
-	sigset_t set = set_of(SIGUSR1, SIGRTMIN);
+	Suite *suite = suite_create("signal");
+	TCase *tc = test_case(suite, backend);
 
-	sigaction(SIGUSR1, &action, NULL);
-	sigaction(SIGUSR2, &action, NULL);
-	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
-}
-
-static void
-add_tests(TCase *tc)
-{
+	tcase_add_checked_fixture(tc, NULL, undo);
 	tcase_add_test(tc, a_signal_ends_the_wait_with_its_number_and_info);
 	tcase_add_test(tc, a_signal_wakes_a_loop_that_sleeps);
 	tcase_add_test(tc, a_value_comes_with_a_queued_signal);
@@ -626,29 +345,9 @@ add_tests(TCase *tc)
 	tcase_add_test(tc, an_enclosing_deadline_ends_the_wait);
 	tcase_add_test(tc, what_cannot_be_waited_for_is_EINVAL);
 	tcase_add_test(tc, a_wait_is_no_deadlock);
-	tcase_add_test(tc, the_old_handler_runs_before_and_after_but_not_during_a_wait);
-	tcase_add_test(tc, a_handler_that_was_put_there_meanwhile_stays);
-	tcase_add_test(tc, the_handler_stands_until_the_last_wait_has_ended);
-	tcase_add_test(tc, the_same_signal_twice_before_the_fiber_runs_is_one);
-	tcase_add_test(tc, another_signal_before_the_fiber_runs_goes_to_the_old_handler);
-	tcase_add_test(tc, another_signal_before_the_fiber_runs_goes_to_the_next_wait);
-	tcase_add_test(tc, a_blocked_signal_that_is_pending_ends_the_wait_at_once);
-	tcase_add_test(tc, a_blocked_signal_is_unblocked_while_somebody_waits);
-	tcase_add_test(tc, no_queued_signal_is_lost_or_out_of_order_between_waits);
-	tcase_add_test(tc, a_burst_of_queued_signals_during_a_wait_is_kept);
 	tcase_add_test(tc, a_thread_that_ends_takes_its_waits_with_it);
 	tcase_add_test(tc, a_forked_child_has_the_old_handlers_and_may_wait);
 	tcase_add_test(tc, waits_come_and_go_in_a_storm_of_signals);
-}
-
-static Suite *
-make_suite(const char *backend)
-{
-	Suite *suite = suite_create("signal");
-	TCase *tc = test_case(suite, backend);
-
-	tcase_add_checked_fixture(tc, NULL, undo);
-	add_tests(tc);
 	return suite;
 }
 
