@@ -1,197 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * tests/check_overflow.c - a fiber that runs into the guard of its stack, in a
- * process of its own each time: what it says, and who has the signal then.
+ * tests/check_overflow.c - a fiber that runs into the guard of its stack, in a process
+ * of its own each time: what it says, and on which stack.
  */
 #include "config.h"
 
 #include <pthread.h>
-#include <setjmp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/mman.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include "fiber/stack.h"
-#include "fiber/stack_guard.h"
-#include "tests/harness.h"
-
-enum { SMALL = 65536, ALTERNATE = 65536, HANDLED = 42, WRONG = 43 };
-
-#define MUST(condition) \
-	do { \
-		if (!(condition)) \
-			_exit(WRONG); \
-	} while (0)
-
-/* What the child wrote to its standard error output, and how it ended. */
-static char said[4096];
-static int status;
-
-static void
-run_in_child(void (*scenario)(void))
-{
-	size_t length = 0;
-	ssize_t n = 1;
-	int ends[2];
-	pid_t child;
-
-	ck_assert_int_eq(pipe(ends), 0);
-	child = fork();
-	ck_assert_int_ge(child, 0);
-	if (child == 0) {
-		dup2(ends[1], STDERR_FILENO);
-		/* A sanitizer's handler would have the fault else. */
-		signal(SIGSEGV, SIG_DFL);
-		signal(SIGBUS, SIG_DFL);
-		scenario();
-		_exit(0);
-	}
-	close(ends[1]);
-	while (n > 0 && length < sizeof said - 1) {
-		n = read(ends[0], said + length, sizeof said - 1 - length);
-		length += n > 0 ? (size_t)n : 0;
-	}
-	said[length] = '\0';
-	close(ends[0]);
-	ck_assert_int_eq(waitpid(child, &status, 0), child);
-}
-
-static void
-assert_killed(void)
-{
-	ck_assert_msg(WIFSIGNALED(status) && (WTERMSIG(status) == SIGSEGV ||
-	    WTERMSIG(status) == SIGBUS), "status %#x, and it said: %s", status, said);
-}
-
-static void
-assert_exit(int code)
-{
-	ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == code,
-	    "status %#x, and it said: %s", status, said);
-}
-
-static bool
-reported(void)
-{
-	return strstr(said, "stack overflow in fiber") != NULL;
-}
-
-/* --- fibers that fault */
-
-/* Into the guard, and not over it. */
-static int
-run_over(void *arg)
-{
-	volatile char *low = (char *)&arg;
-
-	for (size_t i = 0; i < SMALL + weft__page_size(); i += 512)
-		low[-(ptrdiff_t)i] = 1;
-	return 0;
-}
-
-/* As programs do it. */
-static int
-recurse(int depth)
-{
-	volatile char frame[256];
-
-	frame[0] = (char)depth;
-	return depth == 0 ? 0 : recurse(depth - 1) + frame[0];
-}
-
-static int
-run_deep(void *arg)
-{
-	return recurse(100000) + (arg != NULL);
-}
-
-static int
-write_to(void *arg)
-{
-	*(volatile char *)arg = 1;
-	return 0;
-}
-
-static void
-run_small(const char *name, weft_fn *fn, void *arg)
-{
-	const struct weft_fiber_options small = { sizeof small, name, SMALL };
-	struct weft_fiber *fiber = weft_spawn_with(&small, fn, arg);
-
-	MUST(fiber != NULL);
-	weft_join(fiber, NULL, WEFT_NEVER);
-}
-
-static void
-overflow(void)
-{
-	run_small("deep \"\n", run_over, NULL);
-}
-
-static void *
-forbidden_page(void)
-{
-	void *page = mmap(NULL, weft__page_size(), PROT_NONE, MAP_PRIVATE | MAP_ANON, -1, 0);
-
-	MUST(page != MAP_FAILED);
-	return page;
-}
-
-/* --- handlers of the program's own */
-
-static sigjmp_buf out;
-static volatile int caught;
-static void *volatile caught_at;
-
-static void
-exit_handled(int signal)
-{
-	(void)signal;
-	_exit(HANDLED);
-}
-
-static void
-exit_handled_if_reset(int signal)
-{
-	struct sigaction now;
-	sigset_t mask;
-
-	sigaction(signal, NULL, &now);
-	sigprocmask(SIG_BLOCK, NULL, &mask);
-	_exit(now.sa_handler == SIG_DFL && sigismember(&mask, SIGUSR1) == 1 &&
-	    sigismember(&mask, signal) == 0 ? HANDLED : WRONG);
-}
-
-static void
-jump_out(int signal, siginfo_t *info, void *context)
-{
-	(void)signal;
-	(void)context;
-	caught++;
-	caught_at = info->si_addr;
-	siglongjmp(out, 1);
-}
-
-static void
-handle_with(void (*handler)(int), int flags)
-{
-	struct sigaction action = { .sa_handler = handler, .sa_flags = flags };
-
-	sigaddset(&action.sa_mask, SIGUSR1);
-	MUST(sigaction(SIGSEGV, &action, NULL) == 0);
-	MUST(sigaction(SIGBUS, &action, NULL) == 0);
-}
-
-static void
-handle_with_info(void (*handler)(int, siginfo_t *, void *))
-{
-	struct sigaction action = { .sa_sigaction = handler, .sa_flags = SA_SIGINFO };
-
-	MUST(sigaction(SIGSEGV, &action, NULL) == 0);
-	MUST(sigaction(SIGBUS, &action, NULL) == 0);
-}
+#include "tests/overflows.h"
 
 /* --- the report */
 
@@ -316,163 +135,6 @@ START_TEST(an_overflow_is_reported_in_a_forked_child)
 }
 END_TEST
 
-/* --- who has the signal then */
-
-static void
-handled_before(void)
-{
-	handle_with(exit_handled, 0);
-	overflow();
-}
-
-START_TEST(a_handler_from_before_gets_the_overflow_after_the_report)
-{
-	run_in_child(handled_before);
-	ck_assert(reported());
-	assert_exit(HANDLED);
-}
-END_TEST
-
-static void
-handled_as_asked(void)
-{
-	handle_with(exit_handled_if_reset, (int)(SA_RESETHAND | SA_NODEFER));
-	overflow();
-}
-
-START_TEST(a_handler_from_before_has_its_mask_and_its_flags)
-{
-	run_in_child(handled_as_asked);
-	ck_assert(reported());
-	assert_exit(HANDLED);
-}
-END_TEST
-
-static void
-handled_after(void)
-{
-	run_small("harmless", write_to, said);
-	handle_with(exit_handled, SA_ONSTACK);
-	overflow();
-}
-
-START_TEST(a_handler_from_after_is_alone)
-{
-	run_in_child(handled_after);
-	ck_assert_str_eq(said, "");
-	assert_exit(HANDLED);
-}
-END_TEST
-
-/* --- other faults */
-
-static void
-fault_in_fiber(void)
-{
-	run_small("wild", write_to, forbidden_page());
-}
-
-START_TEST(another_fault_is_not_reported_and_kills)
-{
-	run_in_child(fault_in_fiber);
-	ck_assert_str_eq(said, "");
-	assert_killed();
-}
-END_TEST
-
-static int
-fault_and_go_on(void *arg)
-{
-	char *page = forbidden_page();
-	volatile int i;
-
-	(void)arg;
-	for (i = 0; i < 3; i++)
-		if (sigsetjmp(out, 1) == 0)
-			write_to(page + i);
-	MUST(caught == 3 && caught_at == page + 2);
-	return 0;
-}
-
-static void
-faults_are_caught(void)
-{
-	handle_with_info(jump_out);
-	run_small("wild", fault_and_go_on, NULL);
-	fault_and_go_on((caught = 0, NULL));
-}
-
-START_TEST(another_fault_goes_to_the_program_each_time)
-{
-	run_in_child(faults_are_caught);
-	ck_assert_str_eq(said, "");
-	assert_exit(0);
-}
-END_TEST
-
-static int
-write_below(void *arg)
-{
-	struct weft_fiber *other = arg;
-	char *guard = (char *)((uintptr_t)other / SMALL * SMALL);
-	int i;
-
-	/* Whichever page of the slot before it is the guard. */
-	for (i = 0; i < 64; i++)
-		write_to(guard - (size_t)i * weft__page_size());
-	return 0;
-}
-
-static int
-just_wait(void *arg)
-{
-	(void)arg;
-	return weft_park(WEFT_NEVER);
-}
-
-static void
-stray_write(void)
-{
-	const struct weft_fiber_options small = { sizeof small, "other", SMALL };
-
-	run_small("wild", write_below, weft_spawn_with(&small, just_wait, NULL));
-}
-
-START_TEST(a_stray_write_to_the_guard_of_another_fiber_is_no_overflow)
-{
-	run_in_child(stray_write);
-	ck_assert_str_eq(said, "");
-	assert_killed();
-}
-END_TEST
-
-static void
-signal_sent(void)
-{
-	run_small("harmless", write_to, said);
-	raise(SIGSEGV);
-}
-
-static void
-signal_sent_and_ignored(void)
-{
-	handle_with(SIG_IGN, 0);
-	run_small("harmless", write_to, said);
-	raise(SIGSEGV);
-	raise(SIGBUS);
-	_exit(HANDLED);
-}
-
-START_TEST(a_signal_that_is_sent_does_what_it_did)
-{
-	run_in_child(signal_sent);
-	ck_assert_str_eq(said, "");
-	assert_killed();
-	run_in_child(signal_sent_and_ignored);
-	assert_exit(HANDLED);
-}
-END_TEST
-
 /* --- signal stacks */
 
 static void
@@ -583,7 +245,7 @@ static Suite *
 make_suite(void)
 {
 	Suite *suite = suite_create("overflow");
-	TCase *tc = test_case_unclean(suite, "report");
+	TCase *tc = test_case_unclean(suite, "overflow");
 
 	tcase_add_test(tc, an_overflow_names_the_fiber_its_stack_and_its_function_and_kills);
 	tcase_add_test(tc, an_overflow_is_reported_with_guards_by_mprotect);
@@ -591,15 +253,6 @@ make_suite(void)
 	tcase_add_test(tc, the_report_tells_where_the_program_spawned_it);
 	tcase_add_test(tc, an_overflow_is_reported_in_every_thread);
 	tcase_add_test(tc, an_overflow_is_reported_in_a_forked_child);
-	tc = test_case_unclean(suite, "signal");
-	tcase_add_test(tc, a_handler_from_before_gets_the_overflow_after_the_report);
-	tcase_add_test(tc, a_handler_from_before_has_its_mask_and_its_flags);
-	tcase_add_test(tc, a_handler_from_after_is_alone);
-	tcase_add_test(tc, another_fault_is_not_reported_and_kills);
-	tcase_add_test(tc, another_fault_goes_to_the_program_each_time);
-	tcase_add_test(tc, a_stray_write_to_the_guard_of_another_fiber_is_no_overflow);
-	tcase_add_test(tc, a_signal_that_is_sent_does_what_it_did);
-	tc = test_case_unclean(suite, "stack");
 	tcase_add_test(tc, a_thread_that_has_a_signal_stack_keeps_it);
 	tcase_add_test(tc, the_end_of_a_thread_takes_away_our_signal_stack_and_no_other);
 	return suite;
