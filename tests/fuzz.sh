@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: MIT
 #
 # fuzz.sh - let clang's libFuzzer look for inputs that part a Buffer from its
-# model, and the reactor from poll(2), for FUZZ_SECONDS together. What it finds
-# is left in FUZZ_FINDINGS.
+# model, and the reactor from poll(2), also over the double of kqueue as either
+# of its kernels, for FUZZ_SECONDS together. What it finds is left in
+# FUZZ_FINDINGS.
 # Debian: clang-14 libclang-rt-14-dev
 : "${srcdir:=.}" "${top_builddir:=.}" "${FUZZ_CC:=clang}" "${FUZZ_SECONDS:=30}" "${FUZZ_FINDINGS:=.}"
 command -v "$FUZZ_CC" >/dev/null || { echo "SKIP: no $FUZZ_CC"; exit 77; }
@@ -11,6 +12,9 @@ temporary=$(mktemp -d) || exit 1
 trap 'rm -rf "$temporary"' EXIT
 cat >"$temporary/config.h" <<'END'
 #define _GNU_SOURCE 1
+#ifdef __linux__
+#define HAVE_STRUCT_MMSGHDR 1
+#endif
 #include <assert.h>
 #define WEFT_ASSERT(x) assert(x)
 END
@@ -22,24 +26,34 @@ END
 $FUZZ_CC $instrument "$temporary/x.c" -o "$temporary/x" 2>/dev/null ||
 	{ echo "SKIP: $FUZZ_CC has no fuzzer"; exit 77; }
 
-# fuzz TARGET SOURCE... - half of the time each.
+# fuzz TARGET SHARE SOURCE OR FLAG... - for that share of the time.
 fuzz() {
-	target=$1
-	shift
+	target=$1 seconds=$((FUZZ_SECONDS / $2))
+	shift 2
 	$FUZZ_CC -std=c11 -O1 -g $instrument -pthread -I"$include" -I"$srcdir/include" \
 		-I"$srcdir" "$srcdir/tests/$target.c" "$@" -o "$temporary/$target" || exit 1
-	mkdir "$temporary/$target.corpus"
-	"$temporary/$target" -max_total_time="$((FUZZ_SECONDS / 2))" -max_len=1024 -len_control=0 \
+	run
+}
+
+run() {
+	mkdir -p "$temporary/$target.corpus"
+	"$temporary/$target" -max_total_time="$seconds" -max_len=1024 -len_control=0 \
 		-verbosity=1 -print_final_stats=1 -artifact_prefix="$FUZZ_FINDINGS/$target-" \
 		"$temporary/$target.corpus" >"$temporary/log" 2>&1 ||
 		{ cat "$temporary/log"; exit 1; }
-	echo "$target:"
+	echo "$target${KQUEUE_DOUBLE:+, $KQUEUE_DOUBLE}:"
 	grep -E 'number_of_executed_units|cov:' "$temporary/log" | tail -n 2
 }
 
 include=$temporary
-fuzz fuzz_buffer "$srcdir"/lib/buffer*.c "$srcdir/lib/compat.c"
+fuzz fuzz_buffer 2 "$srcdir"/lib/buffer*.c "$srcdir/lib/compat.c"
 # Of the system the reactor has to know what configure has found out.
 test -f "$top_builddir/config.h" || { echo "SKIP: fuzz_reactor, no config.h"; exit 0; }
 include=$top_builddir
-fuzz fuzz_reactor "$srcdir"/reactor/*.c "$srcdir"/fiber/*.c "$srcdir"/fiber/*.S
+fuzz fuzz_reactor 4 "$srcdir"/reactor/*.c "$srcdir"/fiber/*.c "$srcdir"/fiber/*.S
+test -f "$top_builddir/tests/libkqueue.la" || exit 0
+export KQUEUE_DOUBLE=freebsd
+fuzz fuzz_reactor 8 -DHAVE_KQUEUE -I"$srcdir/tests/kqueue" "$srcdir"/tests/kqueue_*.c \
+	"$srcdir"/reactor/*.c "$srcdir"/fiber/*.c "$srcdir"/fiber/*.S
+KQUEUE_DOUBLE=openbsd
+run
