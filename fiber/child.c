@@ -145,7 +145,7 @@ wait_for(struct weft_loop *loop, pid_t pid, int *status, int64_t deadline)
 		return state;
 	if (deadline == WEFT_NOWAIT)
 		return EAGAIN;
-	loop->front.current->subject = (uint64_t)pid;
+	weft__subject(loop, (uint64_t)pid);
 	state = wait_by_poller(loop, pid, status, deadline);
 	if (state != RUNNING)
 		return state;

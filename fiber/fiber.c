@@ -263,7 +263,7 @@ weft_join(struct weft_fiber *fiber, int *result, int64_t deadline)
 		return fail(error);
 	if (fiber->state != WEFT__DONE) {
 		fiber->joiner = loop->front.current;
-		loop->front.current->subject = fiber->id;
+		weft__subject(loop, fiber->id);
 		error = weft__park(loop, deadline, WEFT__FOR_FIBER);
 		fiber->joiner = NULL;
 		if (fiber->state != WEFT__DONE)

@@ -150,7 +150,7 @@ park(struct poll *p, int64_t deadline, int64_t milliseconds)
 	bool first = until > 0 && (deadline < 0 || until < deadline);
 	int error;
 
-	p->fiber->subject = p->count;
+	weft__subject(p->fiber->loop, p->count);
 	error = weft__park(p->loop, first ? until : deadline, WEFT__FOR_POLL |
 	    (p->waits ? WEFT__EXTERNAL : WEFT__INTERNAL));
 	return error == ETIMEDOUT && first && p->fiber->deadline >= until ? 0 : error;

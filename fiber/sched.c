@@ -37,12 +37,6 @@ weft__ready(struct weft_fiber *fiber)
 	append(fiber->loop, fiber);
 }
 
-void
-weft__subject(struct weft_loop *loop, uint64_t subject)
-{
-	loop->front.current->subject = subject;
-}
-
 int *
 weft__detail(struct weft_loop *loop)
 {
@@ -277,6 +271,7 @@ weft__park(struct weft_loop *loop, int64_t deadline, unsigned waiting)
 	if (waiting & WEFT__EXTERNAL)
 		loop->external++;
 	self->waiting = (uint8_t)waiting;
+	self->subject = loop->front.subject;
 	self->parked_at = loop->stats.switches;
 	self->parked_since = loop->polled_at;
 	self->state = WEFT__PARKED;

@@ -163,7 +163,7 @@ wait_for_members(struct weft_scope *scope, int64_t deadline, unsigned how)
 	if (count_members(scope) == 0)
 		return 0;
 	scope->waiting = true;
-	self->subject = scope->count;
+	weft__subject(self->loop, scope->count);
 	error = weft__park(self->loop, deadline, how | WEFT__FOR_SCOPE);
 	scope->waiting = false;
 	return scope->count == 0 ? 0 : error;

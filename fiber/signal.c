@@ -70,7 +70,7 @@ wait_for(struct weft_loop *loop, const sigset_t *set, siginfo_t *info, int64_t d
 	error = weft__signal_wait(loop, &wait, set, WEFT__WATCH_ONCE);
 	if (error != 0)
 		return error;
-	loop->front.current->subject = lowest(set);
+	weft__subject(loop, lowest(set));
 	error = weft__signal_park(&wait, deadline, WEFT__FOR_SIGNAL);
 	if (weft__signal_end(&wait))
 		error = 0;

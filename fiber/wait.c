@@ -108,7 +108,7 @@ park(struct weft_loop *loop, struct weft__slot *slot, int events, int *ready,
 		return 0;
 	}
 	weft__slot_add(slot, &parked.waiter, events);
-	loop->front.current->subject = (uint64_t)slot->fd;
+	weft__subject(loop, (uint64_t)slot->fd);
 	error = weft__park(loop, deadline, WEFT__EXTERNAL |
 	    (events & WEFT_READABLE ? WEFT__FOR_INPUT : WEFT__FOR_OUTPUT));
 	if (parked.events < 0)

@@ -20,6 +20,7 @@ struct weft__front {
 	struct weft_fiber *current;     /* who runs */
 	int *error;                     /* the thread's errno */
 	long credit;                    /* what the running fiber may still do */
+	uint64_t subject;               /* which one it is going to wait for */
 	bool alarm;                     /* weft__check has more to look at */
 };
 static inline struct weft__front *
@@ -120,7 +121,11 @@ int weft__park(struct weft_loop *, int64_t deadline, unsigned waiting);
 /* Ends the park of a fiber of this thread; nothing if it is not parked. */
 void weft__wake(struct weft_fiber *, int error);
 /* Which one it is going to wait for: set before the park, if at all. */
-void weft__subject(struct weft_loop *, uint64_t);
+static inline void
+weft__subject(struct weft_loop *loop, uint64_t subject)
+{
+	weft__front(loop)->subject = subject;
+}
 /* A second errno of the running fiber, for lib/. */
 int *weft__detail(struct weft_loop *);
 /* Whether a fiber was lost by a fork, with whatever it held. */
@@ -180,6 +185,12 @@ void weft__fd_give(struct weft__slot *, bool (*notify)(void *arg, int events), v
 bool weft__fd_is_lost(const struct weft__slot *, const void *arg);
 /* Asks for events, after EAGAIN. An errno. */
 int weft__fd_want(struct weft_loop *, struct weft__slot *, int events);
+/* Whether they have been asked for, and will be reported. */
+static inline bool
+weft__fd_wanted(const struct weft__slot *slot, int events)
+{
+	return (*(const uint8_t *)slot & events) == events;     /* slot->armed */
+}
 /* Nothing to wait for: a regular file and its like. True only after a want. */
 bool weft__fd_always_ready(const struct weft__slot *);
 /* Whether the poller reports each arrival: the short-read rule needs it. */

@@ -57,8 +57,7 @@ weft__bytes_append(struct weft__bytes *q, const void *bytes, size_t n)
 		return 0;
 	if (weft__bytes_reserve(q, n) < 0)
 		return -1;
-	memcpy(q->memory + q->tail, bytes, n);
-	q->tail += n;
+	weft__bytes_put(q, bytes, n);
 	return 0;
 }
 

@@ -11,6 +11,7 @@
 #define WEFT_LIB_BYTES_H
 
 #include <stddef.h>
+#include <string.h>
 
 struct weft__bytes {
 	unsigned char *memory;
@@ -27,6 +28,14 @@ static inline unsigned char *
 weft__bytes_first(const struct weft__bytes *q)
 {
 	return q->memory + q->head;
+}
+
+/* n bytes, for which there is room at tail. */
+static inline void
+weft__bytes_put(struct weft__bytes *q, const void *bytes, size_t n)
+{
+	memcpy(q->memory + q->tail, bytes, n);
+	q->tail += n;
 }
 
 /* Room for n more at tail. -1: ENOMEM. */

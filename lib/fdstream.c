@@ -130,23 +130,12 @@ weft__fdstream_adopt(struct weft_stream *s, int fd, struct weft__slot *slot)
 
 /* --- transfers */
 
-static void
-drained(struct weft__fdstream *f, int event)
-{
-	if (f->drains && !(f->stream.ready & WEFT__ENDED))
-		f->stream.ready &= (uint8_t)~event;
-}
-
 ssize_t
-weft__fdstream_got(struct weft__fdstream *f, ssize_t got, size_t n)
+weft__fdstream_failed(struct weft__fdstream *f)
 {
-	if (got > 0 && (size_t)got < n)
-		drained(f, WEFT_READABLE);
-	else if (got < 0 && errno == EWOULDBLOCK)
+	if (errno == EWOULDBLOCK)
 		errno = EAGAIN;
-	else if (got < 0 && errno == EIO && f->terminal)
-		got = 0;                /* a pty whose other side is gone */
-	return got;
+	return errno == EIO && f->terminal ? 0 : -1;    /* a pty whose other side is gone */
 }
 
 ssize_t
@@ -163,26 +152,6 @@ weft__fdstream_read(struct weft_stream *s, void *dst, size_t n)
 	return weft__fdstream_got(f, got, n);
 }
 
-static size_t
-total(const struct iovec *iov, int count)
-{
-	size_t n = 0;
-
-	while (count-- > 0)
-		n += iov[count].iov_len;
-	return n;
-}
-
-ssize_t
-weft__fdstream_sent(struct weft__fdstream *f, ssize_t sent, const struct iovec *iov, int count)
-{
-	if (sent >= 0 && (size_t)sent < total(iov, count))
-		drained(f, WEFT_WRITABLE);
-	else if (sent < 0 && errno == EWOULDBLOCK)
-		errno = EAGAIN;
-	return sent;
-}
-
 /* What is no socket has no flag against SIGPIPE. */
 ssize_t
 weft__fdstream_write(struct weft_stream *s, const struct iovec *iov, int count)
@@ -196,7 +165,7 @@ weft__fdstream_write(struct weft_stream *s, const struct iovec *iov, int count)
 		sent = writev(f->fd[WEFT__OUT], iov, count);
 	while (sent < 0 && errno == EINTR);
 	weft__sigpipe_release(&held);
-	return weft__fdstream_sent(f, sent, iov, count);
+	return weft__fdstream_sent(f, sent, weft__vectors_length(iov, count));
 }
 
 /* Asks for what one slot is to report. */
@@ -217,7 +186,11 @@ int
 weft__fdstream_want(struct weft_stream *s, int events)
 {
 	struct weft__fdstream *f = body(s);
+	int side = events & WEFT_READABLE ? WEFT__IN : WEFT__OUT;
 
+	weft__subject(s->loop, (uint64_t)f->fd[side]);
+	if (f->slot[side] != NULL && weft__fd_wanted(f->slot[side], events))
+		return 0;
 	if (f->slot[WEFT__IN] == f->slot[WEFT__OUT])
 		return want(f, WEFT__IN, events);
 	if (events & WEFT_READABLE && want(f, WEFT__IN, WEFT_READABLE) < 0)

@@ -52,8 +52,35 @@ void weft__fdstream_free(struct weft_stream *);
 int  weft__fdstream_fd(const struct weft_stream *);
 
 /* What a transfer of so much says about the next; its result. */
-ssize_t weft__fdstream_got(struct weft__fdstream *, ssize_t got, size_t asked);
-ssize_t weft__fdstream_sent(struct weft__fdstream *, ssize_t sent, const struct iovec *, int);
+ssize_t weft__fdstream_failed(struct weft__fdstream *);
+static inline ssize_t
+weft__fdstream_moved(struct weft__fdstream *f, int event, ssize_t moved, size_t asked)
+{
+	if (moved < 0)
+		return weft__fdstream_failed(f);
+	if ((size_t)moved < asked && f->drains && !(f->stream.ready & WEFT__ENDED))
+		f->stream.ready &= (uint8_t)~event;
+	return moved;
+}
+static inline ssize_t
+weft__fdstream_got(struct weft__fdstream *f, ssize_t got, size_t asked)
+{
+	return weft__fdstream_moved(f, WEFT_READABLE, got, asked);
+}
+static inline ssize_t
+weft__fdstream_sent(struct weft__fdstream *f, ssize_t sent, size_t asked)
+{
+	return weft__fdstream_moved(f, WEFT_WRITABLE, sent, asked);
+}
+static inline size_t
+weft__vectors_length(const struct iovec *iov, int count)
+{
+	size_t n = 0;
+
+	while (count-- > 0)
+		n += iov[count].iov_len;
+	return n;
+}
 
 /* Closes one direction's descriptor, or gives it up if it was lost. */
 void weft__fdstream_close_side(struct weft__fdstream *, int side);

@@ -155,16 +155,12 @@ make_room(struct weft_stream *s)
 	return resize(s, 2 * in->capacity);
 }
 
+/* One call of the class; its EAGAIN clears the bit. */
 static ssize_t
 try_class(struct weft_stream *s, void *dst, size_t n)
 {
-	ssize_t got;
+	ssize_t got = s->class->read(s, dst, n);
 
-	if (!(s->ready & WEFT_READABLE)) {
-		errno = EAGAIN;
-		return -1;
-	}
-	got = s->class->read(s, dst, n);
 	if (got > 0)
 		return got;
 	if (got == 0 && s->write_error == ECONNRESET) {
@@ -186,10 +182,6 @@ fill_once(struct weft_stream *s)
 {
 	ssize_t got;
 
-	if (!(s->ready & WEFT_READABLE)) {
-		errno = EAGAIN;
-		return -1;
-	}
 	if (make_room(s) < 0)
 		return -1;
 	got = try_class(s, s->input.bytes + s->input.limit,
@@ -197,19 +189,6 @@ fill_once(struct weft_stream *s)
 	if (got > 0)
 		s->input.limit += (size_t)got;
 	return got;
-}
-
-/* A try into dst, or into the Buffer if dst is NULL. */
-static ssize_t
-attempt(struct weft_stream *s, void *dst, size_t n)
-{
-	if (s->closed)
-		return weft__fail(EBADF);
-	if (s->read_error != 0)
-		return weft__fail(s->read_error);
-	if (s->eof)
-		return 0;
-	return dst != NULL ? try_class(s, dst, n) : fill_once(s);
 }
 
 ssize_t
@@ -221,9 +200,17 @@ weft__input_read(struct weft_stream *s, void *dst, size_t n, int64_t deadline)
 	if (deadline == WEFT_NOWAIT)
 		s->ready |= WEFT_READABLE;      /* whatever we believe */
 	for (;;) {
-		got = attempt(s, dst, n);
-		if (got >= 0 || errno != EAGAIN)
-			return got;
+		if (s->closed)
+			return weft__fail(EBADF);
+		if (s->read_error != 0)
+			return weft__fail(s->read_error);
+		if (s->eof)
+			return 0;
+		if (s->ready & WEFT_READABLE) {
+			got = dst != NULL ? try_class(s, dst, n) : fill_once(s);
+			if (got >= 0 || errno != EAGAIN)
+				return got;
+		}
 		if (error == ETIMEDOUT)
 			return weft__fail(ETIMEDOUT);
 		if (dst == NULL)        /* else it may be a reserve */

@@ -41,6 +41,7 @@ weft__socket_receive(struct weft_stream *s, void *dst, size_t n)
 	return weft__fdstream_got(f, got, message.msg_flags & MSG_CTRUNC ? 0 : iov.iov_len);
 }
 
+/* One vector, as most are, needs no message around it. */
 static ssize_t
 send_once(int fd, const struct iovec *iov, int count)
 {
@@ -67,7 +68,7 @@ weft__socket_send(struct weft_stream *s, const struct iovec *iov, int count)
 	while (sent < 0 && errno == EINTR);
 	if (WEFT__SOCKETS_RAISE_SIGPIPE)
 		weft__sigpipe_release(&held);
-	return weft__fdstream_sent(f, sent, iov, count);
+	return weft__fdstream_sent(f, sent, weft__vectors_length(iov, count));
 }
 
 int

@@ -57,8 +57,9 @@ weft__stream_go_out(struct weft_stream *s)
 		destroy(s);
 }
 
+/* All of weft__stream_enter, whatever is in the way. */
 int
-weft__stream_enter(struct weft_stream *s, struct weft__side *side, int64_t deadline)
+weft__stream_line_up(struct weft_stream *s, struct weft__side *side, int64_t deadline)
 {
 	int saved = errno, error = weft__check(s->loop);
 
@@ -87,21 +88,29 @@ weft__stream_enter(struct weft_stream *s, struct weft__side *side, int64_t deadl
 	return 0;
 }
 
+/* Whoever is woken gets in next: nobody else must slip in before. */
 void
-weft__stream_leave(struct weft_stream *s, struct weft__side *side)
+weft__stream_hand_over(struct weft_stream *s, struct weft__side *side)
 {
-	if (side == &s->reading)
-		s->input_end = s->input.limit;
-	/* Whoever is woken gets in next: nobody else must slip in before. */
 	if (weft__queue_empty(&side->turns) || !weft__queue_wake(&side->turns, 0))
 		side->inside = NULL;
 	weft__stream_go_out(s);
 }
 
-unsigned
-weft__stream_waiting(const struct weft_stream *s)
+/* --- waiting */
+
+static unsigned
+waiting(const struct weft_stream *s)
 {
 	return s->class->internal ? WEFT__INTERNAL : WEFT__EXTERNAL;
+}
+
+/* The class knows on which descriptor, if there is one. */
+static int
+want(struct weft_stream *s, int event)
+{
+	weft__subject(s->loop, (uint64_t)-1);
+	return s->class->want(s, event) < 0 ? errno : 0;
 }
 
 int
@@ -111,13 +120,11 @@ weft__stream_wait_input(struct weft_stream *s, int64_t deadline)
 
 	if (deadline == WEFT_NOWAIT)
 		return EAGAIN;
-	if (s->class->want(s, WEFT_READABLE) < 0)
-		return errno;
-	if (s->ready & WEFT_READABLE)
-		return 0;
+	error = want(s, WEFT_READABLE);
+	if (error != 0 || s->ready & WEFT_READABLE)
+		return error;
 	s->reader = weft__running(s->loop);
-	weft__subject(s->loop, (uint64_t)weft_stream_fd(s));
-	error = weft__park(s->loop, deadline, weft__stream_waiting(s) | WEFT__FOR_INPUT);
+	error = weft__park(s->loop, deadline, waiting(s) | WEFT__FOR_INPUT);
 	s->reader = NULL;
 	return s->closed ? EBADF : error;
 }
@@ -125,15 +132,14 @@ weft__stream_wait_input(struct weft_stream *s, int64_t deadline)
 int
 weft__stream_wait_output(struct weft_stream *s, int64_t deadline)
 {
+	int error;
+
 	if (deadline == WEFT_NOWAIT)
 		return EAGAIN;
-	if (s->class->want(s, WEFT_WRITABLE) < 0)
-		return errno;
-	if (s->ready & WEFT_WRITABLE)
-		return 0;
-	weft__subject(s->loop, (uint64_t)weft_stream_write_fd(s));
-	return weft__queue_wait(s->loop, &s->writers, deadline,
-	    weft__stream_waiting(s) | WEFT__FOR_OUTPUT);
+	error = want(s, WEFT_WRITABLE);
+	if (error != 0 || s->ready & WEFT_WRITABLE)
+		return error;
+	return weft__queue_wait(s->loop, &s->writers, deadline, waiting(s) | WEFT__FOR_OUTPUT);
 }
 
 bool

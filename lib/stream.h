@@ -93,8 +93,38 @@ void weft__stream_init(struct weft_stream *, const struct weft_stream_class *, s
 /* Sets errno, and returns -1. */
 int  weft__fail(int error);
 /* One caller at a time per side. 0 or an errno; leave only after 0. */
-int  weft__stream_enter(struct weft_stream *, struct weft__side *, int64_t deadline);
-void weft__stream_leave(struct weft_stream *, struct weft__side *);
+int  weft__stream_line_up(struct weft_stream *, struct weft__side *, int64_t deadline);
+static inline int
+weft__stream_enter(struct weft_stream *s, struct weft__side *side, int64_t deadline)
+{
+	struct weft__front *front = weft__front(s->loop);
+
+	if (front->alarm || s->closed || s->lent || side->missing || side->inside != NULL)
+		return weft__stream_line_up(s, side, deadline);
+	s->users++;
+	side->inside = front->current;
+	side->errno_before = *front->error;
+	return 0;
+}
+void weft__stream_hand_over(struct weft_stream *, struct weft__side *);
+static inline void
+weft__stream_leave(struct weft_stream *s, struct weft__side *side)
+{
+	if (side == &s->reading)
+		s->input_end = s->input.limit;
+	if (s->freed || !weft__queue_empty(&side->turns)) {
+		weft__stream_hand_over(s, side);
+	} else {
+		side->inside = NULL;
+		s->users--;
+	}
+}
+/* Back to the program: its errno as it was, where that is to be seen. */
+static inline void
+weft__stream_keep_errno(const struct weft_stream *s, const struct weft__side *side)
+{
+	*weft__front(s->loop)->error = side->errno_before;
+}
 /* The last of `users` frees a stream that is to be freed. */
 void weft__stream_go_out(struct weft_stream *);
 /* Parks until notified. 0 or an errno; EBADF if the stream was closed. */
@@ -102,8 +132,6 @@ int  weft__stream_wait_input(struct weft_stream *, int64_t deadline);
 int  weft__stream_wait_output(struct weft_stream *, int64_t deadline);
 /* Events, or minus the errno that broke it. Whether anything came of it. */
 bool weft__stream_notify(struct weft_stream *, int events);
-/* How the fibers of a stream wait: enum weft__waiting. */
-unsigned weft__stream_waiting(const struct weft_stream *);
 /* Notes the error that broke one side, and what was being done. */
 void weft__stream_break_read(struct weft_stream *, int error, const char *step);
 void weft__stream_break_write(struct weft_stream *, int error, const char *step);

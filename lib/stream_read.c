@@ -20,7 +20,7 @@ ssize_t
 weft__read_leave(struct weft_stream *s, ssize_t got)
 {
 	if (got >= 0)
-		errno = s->reading.errno_before;
+		weft__stream_keep_errno(s, &s->reading);
 	/* Others run while the next reader still waits for his turn: he must
 	 * not move what this one has borrowed. */
 	weft__charge(s->loop, got > 0 ? (size_t)got : 0);

@@ -58,6 +58,16 @@ advance(struct weft_stream *s, size_t sent)
 		weft__bytes_free(&s->queue);
 }
 
+/* The class has taken nothing: for now, or for ever. */
+static void
+not_sent(struct weft_stream *s)
+{
+	if (errno == EAGAIN)
+		s->ready &= (uint8_t)~WEFT_WRITABLE;
+	else
+		weft__stream_break_write(s, errno, "write");
+}
+
 /* One try, with the queue in front of iov. How much of iov went, or -1. */
 static ssize_t
 send_some(struct weft_stream *s, const struct iovec *iov, int count)
@@ -75,10 +85,7 @@ send_some(struct weft_stream *s, const struct iovec *iov, int count)
 		all[n++] = *iov++;
 	sent = s->class->writev(s, all, n);
 	if (sent < 0) {
-		if (errno == EAGAIN)
-			s->ready &= (uint8_t)~WEFT_WRITABLE;
-		else
-			weft__stream_break_write(s, errno, "write");
+		not_sent(s);
 		return -1;
 	}
 	if ((size_t)sent < queued) {
@@ -371,13 +378,31 @@ write_rest(struct weft_stream *s, struct rest *rest, int64_t deadline)
 	return send_all(s, rest, deadline);
 }
 
+/* From inside: the vectors from byte `done` on. How much of them has been taken
+ * in all. */
+static ssize_t
+write_inside(struct weft_stream *s, struct rest *rest, size_t done, int64_t deadline)
+{
+	struct weft_loop *loop = s->loop;
+	size_t length = rest->length;
+	int error;
+
+	step(rest, done);               /* and over empty vectors in front */
+	error = write_rest(s, rest, deadline);
+	if (error == 0 || rest->length < length)
+		weft__stream_keep_errno(s, &s->writing);
+	weft__stream_leave(s, &s->writing);
+	weft__charge(loop, length - rest->length);
+	if (error == 0 || rest->length < length)
+		return (ssize_t)(length - rest->length);
+	return weft__fail(error);
+}
+
 ssize_t
 weft_stream_writev(struct weft_stream *s, const struct iovec *iov, int count,
     int64_t deadline)
 {
-	struct weft_loop *loop = s->loop;
 	struct rest rest = { iov, count, 0, 0 };
-	size_t length;
 	int error, i;
 
 	for (i = 0; i < count; i++) {
@@ -385,27 +410,56 @@ weft_stream_writev(struct weft_stream *s, const struct iovec *iov, int count,
 			return weft__fail(EINVAL);
 		rest.length += iov[i].iov_len;
 	}
-	length = rest.length;
 	error = count < 0 ? EINVAL : weft__stream_enter(s, &s->writing, deadline);
 	if (error != 0)
 		return weft__fail(error);
-	step(&rest, 0);                 /* over empty vectors in front */
-	error = write_rest(s, &rest, deadline);
-	if (error == 0 || rest.length < length)
-		errno = s->writing.errno_before;
-	weft__stream_leave(s, &s->writing);
-	weft__charge(loop, length - rest.length);
-	if (error == 0 || rest.length < length)
-		return (ssize_t)(length - rest.length);
-	return weft__fail(error);
+	return write_inside(s, &rest, 0, deadline);
 }
 
+/* Whether so much more finds room in a queue that will be sent when the turn
+ * ends. */
+static bool
+joins(const struct weft_stream *s, size_t n)
+{
+	return s->coalescing && s->flush.queued && n <= s->queue.size - s->queue.tail &&
+	    weft_stream_queued(s) + n <= (size_t)WEFT__COALESCED;
+}
+
+/* Nobody waits, and nothing has gone wrong. */
+static bool
+is_clear(const struct weft_stream *s)
+{
+	return s->ready & WEFT_WRITABLE && s->write_error == 0 && !s->coalescing && !s->shut &&
+	    weft_stream_queued(s) == 0;
+}
+
+/* One piece, as most are, has a short way: into the queue of this turn, or
+ * straight to the kernel. What is left of it goes as all else does. */
 ssize_t
 weft_stream_write(struct weft_stream *s, const void *src, size_t n, int64_t deadline)
 {
 	struct iovec iov = { (void *)(uintptr_t)src, n };
+	struct rest rest = { &iov, 1, 0, n };
+	struct weft_loop *loop = s->loop;
+	ssize_t sent = 0;
+	int error = n > SSIZE_MAX ? EINVAL : weft__stream_enter(s, &s->writing, deadline);
 
-	return weft_stream_writev(s, &iov, 1, deadline);
+	if (error != 0)
+		return weft__fail(error);
+	if (joins(s, n)) {
+		weft__bytes_put(&s->queue, src, n);
+		sent = (ssize_t)n;
+	} else if (n > 0 && is_clear(s)) {
+		sent = s->class->writev(s, &iov, 1);
+		if (sent < 0)
+			not_sent(s);
+	}
+	if (n > 0 && sent == (ssize_t)n) {
+		weft__stream_leave(s, &s->writing);
+		weft__charge(loop, n);
+		return sent;
+	}
+	return write_inside(s, &rest, sent > 0 ? (size_t)sent : 0, deadline);
 }
 
 ssize_t

@@ -124,6 +124,8 @@ translate(uint32_t set)
 {
 	int events = 0;
 
+	if (set == EPOLLIN)             /* as most are */
+		return WEFT_READABLE;
 	if (set & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
 		events |= WEFT_READABLE;
 	if (set & (EPOLLOUT | EPOLLHUP | EPOLLERR))

@@ -128,11 +128,11 @@ grow(struct weft__reactor *reactor, size_t leaf)
 static struct weft__slot *
 slot_at(const struct weft__reactor *reactor, int fd)
 {
-	size_t leaf = (size_t)fd / WEFT__LEAF;
+	size_t n = (unsigned)fd, leaf = n / WEFT__LEAF;       /* below 0: huge */
 
-	if (fd < 0 || leaf >= reactor->leaf_count || reactor->leaves[leaf] == NULL)
+	if (leaf >= reactor->leaf_count || reactor->leaves[leaf] == NULL)
 		return NULL;
-	return &reactor->leaves[leaf][fd % WEFT__LEAF];
+	return &reactor->leaves[leaf][n % WEFT__LEAF];
 }
 
 static struct weft__slot *
@@ -252,6 +252,7 @@ weft__slot_want(struct weft__reactor *reactor, struct weft__slot *slot, int even
 	if (errno != EPERM)
 		return -1;
 	slot->mode = WEFT__ALWAYS;
+	slot->armed = 0;
 	/* It may have become so since they began to wait: replaced by dup2. */
 	tell_waiters(slot, WEFT_READABLE | WEFT_WRITABLE);
 	return 0;
@@ -272,7 +273,7 @@ tell(struct weft__slot *slot, int events)
 {
 	bool useful = slot->notify != NULL && slot->notify(slot->arg, events);
 
-	return tell_waiters(slot, events) || useful;
+	return (slot->waiters != NULL && tell_waiters(slot, events)) || useful;
 }
 
 void

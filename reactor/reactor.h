@@ -53,19 +53,19 @@ typedef bool weft__notify(void *arg, int events);
 /* A struct weft__waiter (weft/base.h) is told once, by the same rules. */
 
 struct weft__slot {
-	weft__notify *notify;           /* NULL: nobody */
-	void *arg;
-	struct weft__waiter *waiters;
-	struct weft__slot *marked;      /* next in this poll's batch */
-	int fd;
-	uint32_t generation;
-	uint32_t index;                 /* the backend's own, if in_backend */
-	uint8_t mode;
-	uint8_t armed;                  /* what the backend will report */
+	uint8_t armed;                  /* what the backend will report; first, */
+	uint8_t mode;                   /* for who knows slots by name only */
 	uint8_t pending;                /* reported, not yet dispatched */
 	bool owned;                     /* a stream's or listener's */
 	bool in_backend;
 	bool in_batch;                  /* `marked` is in use */
+	uint32_t generation;
+	int fd;
+	uint32_t index;                 /* the backend's own, if in_backend */
+	weft__notify *notify;           /* NULL: nobody */
+	void *arg;
+	struct weft__waiter *waiters;
+	struct weft__slot *marked;      /* next in this poll's batch */
 };
 
 /* --- clock.c: monotonic milliseconds, never 0, and nanoseconds */
