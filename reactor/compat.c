@@ -41,16 +41,47 @@ pipe2(int fds[2], int flags)
 #endif
 
 int
+weft__compat_above_standard(int fd)
+{
+	int above, error;
+
+	if (fd < 0 || fd > STDERR_FILENO)
+		return fd;
+	above = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+	error = errno;
+	close(fd);
+	errno = error;
+	return above;
+}
+
+static int
+wake_pipe(int fds[2])
+{
+	int error;
+
+	if (pipe2(fds, O_NONBLOCK | O_CLOEXEC) < 0)
+		return -1;
+	fds[0] = weft__compat_above_standard(fds[0]);
+	fds[1] = weft__compat_above_standard(fds[1]);
+	if (fds[0] >= 0 && fds[1] >= 0)
+		return 0;
+	error = errno;
+	close(fds[0] >= 0 ? fds[0] : fds[1]);
+	errno = error;
+	return -1;
+}
+
+int
 weft__compat_wake_pair(int fds[2])
 {
 #ifdef HAVE_EVENTFD
-	fds[0] = fds[1] = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	fds[0] = fds[1] = weft__compat_above_standard(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
 	if (fds[0] >= 0)
 		return 0;
 	if (errno != ENOSYS)
 		return -1;
 #endif
-	return pipe2(fds, O_NONBLOCK | O_CLOEXEC);
+	return wake_pipe(fds);
 }
 
 const char *

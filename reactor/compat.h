@@ -6,6 +6,10 @@
 /* A pair of non-blocking close-on-exec descriptors that carry a wake-up from
  * the second to the first; both may be one (eventfd). -1 with errno. */
 int weft__compat_wake_pair(int fds[2]);
+/* The same open file at a number above those of the standard streams, which
+ * would be taken for them if the program was started without: `fd` itself, if
+ * it is. As open(2) returns: -1 passes through, or `fd` is closed. */
+int weft__compat_above_standard(int fd);
 /* getenv, but NULL in a program that runs with somebody else's rights. */
 const char *weft__compat_getenv(const char *name);
 

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "reactor/backend.h"
+#include "reactor/compat.h"
 
 enum { BATCH = 256 };
 
@@ -31,7 +32,7 @@ open_set(struct weft__reactor *reactor)
 
 	if (state == NULL)
 		return -1;
-	state->fd = epoll_create1(EPOLL_CLOEXEC);
+	state->fd = weft__compat_above_standard(epoll_create1(EPOLL_CLOEXEC));
 	if (state->fd < 0) {
 		free(state);
 		return -1;

@@ -46,6 +46,7 @@
 #include <unistd.h>
 
 #include "reactor/backend.h"
+#include "reactor/compat.h"
 
 enum {
 	BATCH = 256,            /* also of changes: each may come back as error */
@@ -71,7 +72,7 @@ open_set(struct weft__reactor *reactor)
 
 	if (state == NULL)
 		return -1;
-	state->fd = kqueue();
+	state->fd = weft__compat_above_standard(kqueue());
 	if (state->fd < 0) {
 		free(state);
 		return -1;
