@@ -267,11 +267,17 @@ END_TEST
 
 START_TEST(close_when_the_answer_is_there_but_nobody_has_seen_it)
 {
+	int i, connected;
+
 	start_connecting();
 	let(&hosts[0], 0);
+	/* Some time the fiber has been woken, and has not run. */
+	for (i = 0; i < _i; i++)
+		turns(1);
+	connected = joining.done;
 	ck_assert_gives(weft_stream_close(stream, WEFT_NOWAIT), 0);
 	call_end(&joining);
-	ck_assert_int_eq(joining.error, EBADF);
+	ck_assert_int_eq(joining.error, connected ? 0 : EBADF);
 	ck_assert(hung_up(&hosts[0]));
 	done();
 }
@@ -420,7 +426,7 @@ make_suite(const char *backend)
 	tc = test_case(suite, "closing");
 	tcase_add_checked_fixture(tc, setup, NULL);
 	tcase_add_loop_test(tc, close_ends_connect_at_once_and_tells_of_dropped_bytes, 0, 4);
-	tcase_add_test(tc, close_when_the_answer_is_there_but_nobody_has_seen_it);
+	tcase_add_loop_test(tc, close_when_the_answer_is_there_but_nobody_has_seen_it, 0, 4);
 	tcase_add_loop_test(tc, free_while_connecting, 0, 2);
 	tcase_add_loop_test(tc, close_before_connect_does_not_wait, 0, 2);
 	return suite;

@@ -124,6 +124,25 @@ START_TEST(a_failure_starts_the_next_one_at_once)
 }
 END_TEST
 
+START_TEST(a_failure_does_so_although_another_one_still_runs)
+{
+	struct weft_fiber *fiber;
+
+	four_hosts(SILENT, 0);
+	hosts[1].fate = ANSWERS;
+	hosts[0].error = ECONNREFUSED;
+	options.attempt_delay = 3000;
+	fiber = begin(connect_it, NULL);
+	until_tried(&hosts[3]);         /* the second of them, after the delay */
+	let(&hosts[3], ECONNREFUSED);
+	end(fiber);
+	ck_assert_int_eq(error, 0);
+	ck_assert_int_lt(hosts[1].tried_at - hosts[3].tried_at, 3000);
+	ck_assert(hung_up(&hosts[0]));
+	done();
+}
+END_TEST
+
 START_TEST(an_earlier_one_may_still_win)
 {
 	struct weft_fiber *fiber;
@@ -302,6 +321,7 @@ make_suite(const char *backend)
 	tcase_add_test(tc, the_resolver_says_which_family_is_first);
 	tcase_add_loop_test(tc, the_next_one_starts_when_the_delay_has_passed, 0, 3);
 	tcase_add_test(tc, a_failure_starts_the_next_one_at_once);
+	tcase_add_test(tc, a_failure_does_so_although_another_one_still_runs);
 	tcase_add_test(tc, an_earlier_one_may_still_win);
 	tcase_add_test(tc, one_at_a_time_if_asked_for);
 	tcase_add_test(tc, a_zone_goes_with_the_address);
