@@ -71,6 +71,40 @@ START_TEST(time_goes_on_while_a_fiber_yields_for_ever)
 }
 END_TEST
 
+static int
+sleep_for_0_ms_again_and_again(void *arg)
+{
+	(void)arg;
+	while (!stop) {
+		ck_assert_ok(weft_sleep(weft_now()));
+		yields++;
+	}
+	return 0;
+}
+
+START_TEST(input_comes_soon_while_a_timer_of_0_ms_is_set_again_and_again)
+{
+	struct weft_fiber *sleeper;
+	struct waiter waiter;
+	int before;
+
+	stop = false;
+	sleeper = weft_spawn(sleep_for_0_ms_again_and_again, NULL);
+	for (int i = 0; i < 20; i++) {
+		start(&waiter, ends[0], WEFT_READABLE);
+		ck_assert_ok(weft_yield());
+		put_byte(ends[1]);
+		before = yields;
+		join(&waiter);
+		ck_assert_int_le(yields - before, 64 + 8);
+		drain(ends[0]);
+	}
+	ck_assert_int_gt(yields, 0);
+	stop = true;
+	ck_assert_ok(weft_join(sleeper, NULL, soon_enough()));
+}
+END_TEST
+
 START_TEST(a_loop_that_waits_makes_no_turns)
 {
 	struct waiter waiter;
@@ -119,6 +153,7 @@ make_suite(const char *backend)
 	tcase_add_checked_fixture(tc, open_ends, close_ends);
 	tcase_add_test(tc, input_comes_soon_while_two_fibers_yield_for_ever);
 	tcase_add_test(tc, time_goes_on_while_a_fiber_yields_for_ever);
+	tcase_add_test(tc, input_comes_soon_while_a_timer_of_0_ms_is_set_again_and_again);
 	tcase_add_test(tc, a_loop_that_waits_makes_no_turns);
 	tcase_add_test(tc, two_hundred_fibers_wait_for_a_descriptor_each);
 	return suite;
