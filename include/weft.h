@@ -8,6 +8,7 @@
 #include "weft/memory.h"
 #include "weft/pipe.h"
 #include "weft/process.h"
+#include "weft/regex.h"
 #include "weft/scope.h"
 #include "weft/server.h"
 #include "weft/stream.h"

@@ -29,6 +29,13 @@ void
 weft__input_consume(struct weft_stream *s, size_t n)
 {
 	s->input.position += n;
+	s->searched.key.bytes[0] = 0;
+}
+
+bool
+weft__has_searched_for(const struct weft_stream *s, const struct weft__key *key)
+{
+	return weft__has_searched(s) && memcmp(&s->searched.key, key, sizeof *key) == 0;
 }
 
 /* The program may be looking at the Buffer (weft_stream_input): it may get from
@@ -45,6 +52,8 @@ point(struct weft_stream *s, void *memory, size_t size, size_t unread)
 void
 weft__input_reclaim(struct weft_stream *s)
 {
+	if (s->input.position != s->input_start)
+		s->searched.key.bytes[0] = 0;
 	s->input.limit = s->input_end;
 	if (s->input.position > s->input_end)
 		s->input.position = s->input_end;

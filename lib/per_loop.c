@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What lib/ keeps with each loop: idle blocks of input memory, and the texts
- * of errors. It goes when the loop's thread ends.
+ * What lib/ keeps with each loop: idle blocks of input memory, what is
+ * needed to match patterns, and the texts of errors. It goes when the loop's thread ends.
  */
 #include "config.h"
 
 #include <stdlib.h>
 
+#include "lib/regex.h"
 #include "lib/stream.h"
 
 static void
@@ -21,6 +22,7 @@ destroy(void *place)
 		next = *(void **)block;
 		free(block);
 	}
+	weft__regex_free_matcher(own->matcher);
 	free(own);
 }
 

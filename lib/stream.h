@@ -51,6 +51,18 @@ struct weft__side {
 	int errno_before;               /* his, for when he succeeds */
 };
 
+/* What a search for a record has found out of the unread bytes before it ended
+ * in vain, so that the next one for the same need not begin again. */
+enum { WEFT__KEY_SIZE = 16, WEFT__KEY_REGEX = 255 };
+struct weft__key {
+	unsigned char bytes[WEFT__KEY_SIZE];    /* bytes[0] is 0: of nothing */
+};
+struct weft__searched {
+	struct weft__key key;
+	size_t scanned;
+	size_t lacking;                 /* stream_match.c */
+};
+
 struct weft_stream {
 	const struct weft_stream_class *class;
 	struct weft_loop *loop;
@@ -67,7 +79,8 @@ struct weft_stream {
 	struct weft__side reading, writing;
 	struct weft_fiber *reader;      /* parked for input */
 	struct weft_buffer input;       /* position..limit is unread */
-	size_t input_end;               /* its limit, while the program has it */
+	size_t input_start, input_end;  /* position and limit when a read left it */
+	struct weft__searched searched;
 	bool lent;                      /* the program has looked at it */
 	size_t limit;                   /* longest record */
 	int read_error;                 /* sticky */
@@ -110,8 +123,10 @@ void weft__stream_hand_over(struct weft_stream *, struct weft__side *);
 static inline void
 weft__stream_leave(struct weft_stream *s, struct weft__side *side)
 {
-	if (side == &s->reading)
+	if (side == &s->reading) {
+		s->input_start = s->input.position;
 		s->input_end = s->input.limit;
+	}
 	if (s->freed || !weft__queue_empty(&side->turns)) {
 		weft__stream_hand_over(s, side);
 	} else {
@@ -149,6 +164,13 @@ weft__input_count(const struct weft_stream *s)
 {
 	return weft__buffer_remaining(&s->input);
 }
+/* Whether `searched` is about what is unread now, and about the same search. */
+static inline bool
+weft__has_searched(const struct weft_stream *s)
+{
+	return s->searched.key.bytes[0] != 0;
+}
+bool weft__has_searched_for(const struct weft_stream *, const struct weft__key *);
 /* Before a read, if the Buffer is lent: undoes what was done to its limit. */
 void weft__input_reclaim(struct weft_stream *);
 void weft__input_consume(struct weft_stream *, size_t n);
@@ -182,6 +204,7 @@ const char *weft__make_failure(void);
 struct weft__per_loop {
 	void *blocks;                   /* free, linked through their first word */
 	unsigned block_count;
+	void *matcher;                  /* of regex.c */
 	char text[WEFT__TEXT_SIZE];
 	char failure[WEFT__TEXT_SIZE];
 };

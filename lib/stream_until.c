@@ -25,6 +25,40 @@ struct record {
 	size_t scanned;         /* bytes in which none begins and ends */
 };
 
+/* The delimiters, each behind its length, if they are short. */
+static struct weft__key
+key_of(const struct record *r)
+{
+	struct weft__key key = { { 0 } };
+	size_t at = 0, n;
+	int i;
+
+	for (i = 0; i < r->count; i++) {
+		n = r->delimiters[i].iov_len;
+		if (n >= sizeof key.bytes - at)
+			return (struct weft__key){ { 0 } };
+		key.bytes[at++] = (unsigned char)n;
+		memcpy(key.bytes + at, r->delimiters[i].iov_base, n);
+		at += n;
+	}
+	return key;
+}
+
+static void
+recall(const struct weft_stream *s, struct record *r)
+{
+	struct weft__key key = key_of(r);
+
+	if (weft__has_searched_for(s, &key))
+		r->scanned = s->searched.scanned;
+}
+
+static void
+remember(struct weft_stream *s, const struct record *r)
+{
+	s->searched = (struct weft__searched){ key_of(r), r->scanned, 0 };
+}
+
 /* A record that was found: its length, and how much of that is delimiter. */
 struct found {
 	size_t length, delimiter;
@@ -94,19 +128,20 @@ possible(const struct weft_stream *s, const struct record *r)
 	return false;
 }
 
-/* Makes the record complete: its length; 0 at a clean end; -1 with EPIPE when
- * the stream ended inside it, or another errno. */
 static ssize_t
-complete(struct weft_stream *s, struct record *r, int64_t deadline)
+seek(struct weft_stream *s, struct record *r, int64_t deadline)
 {
 	struct found found;
 	ssize_t got;
 
 	for (;;) {
 		found = find(s, r);
-		if (found.length > 0)
-			return found.length - found.delimiter <= s->limit ?
-			    (ssize_t)found.length : weft__fail(EMSGSIZE);
+		if (found.length > 0 && found.length - found.delimiter <= s->limit)
+			return (ssize_t)found.length;
+		if (found.length > 0) {
+			r->scanned = 0;         /* it is there, for another limit */
+			return weft__fail(EMSGSIZE);
+		}
 		if (!possible(s, r))
 			return weft__fail(EMSGSIZE);
 		got = weft__input_read(s, NULL, 0, deadline);
@@ -115,6 +150,21 @@ complete(struct weft_stream *s, struct record *r, int64_t deadline)
 		if (got == 0)
 			return weft__input_count(s) == 0 ? 0 : weft__fail(EPIPE);
 	}
+}
+
+/* Makes the record complete: its length; 0 at a clean end; -1 with EPIPE when
+ * the stream ended inside it, or another errno. */
+static ssize_t
+complete(struct weft_stream *s, struct record *r, int64_t deadline)
+{
+	ssize_t length;
+
+	if (weft__has_searched(s))
+		recall(s, r);
+	length = seek(s, r, deadline);
+	if (length < 0)
+		remember(s, r);
+	return length;
 }
 
 static ssize_t

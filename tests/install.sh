@@ -13,7 +13,8 @@ fail() { echo "FAIL: $*"; exit 1; }
 make_it() { (cd "$top_builddir" && $MAKE -f GNUmakefile DESTDIR="$root/to" "$@") >"$root/log" 2>&1 || { cat "$root/log"; fail "$*"; }; }
 
 make_it install
-PKG_CONFIG_LIBDIR=$(dirname "$(find "$root/to" -name weft.pc)")
+# The system's own directories are for what weft itself requires.
+PKG_CONFIG_LIBDIR=$(dirname "$(find "$root/to" -name weft.pc)"):$($PKG_CONFIG --variable pc_path pkg-config)
 PKG_CONFIG_SYSROOT_DIR=$root/to PKG_CONFIG_ALLOW_SYSTEM_CFLAGS=1 PKG_CONFIG_ALLOW_SYSTEM_LIBS=1
 export PKG_CONFIG_LIBDIR PKG_CONFIG_SYSROOT_DIR PKG_CONFIG_ALLOW_SYSTEM_CFLAGS PKG_CONFIG_ALLOW_SYSTEM_LIBS
 LD_LIBRARY_PATH=$(dirname "$(find "$root/to" -name 'libweft.*' | head -n 1)")

@@ -17,6 +17,7 @@
 #define WEFT_STREAM_H
 
 #include <weft/base.h>
+#include <weft/regex.h>
 #include <sys/socket.h>
 
 WEFT_BEGIN_DECLS
@@ -48,6 +49,12 @@ WEFT_API ssize_t weft_stream_read_until(struct weft_stream *, const void *delimi
  * together, for the shortest. EINVAL: none, or an empty one. */
 WEFT_API ssize_t weft_stream_read_until_any(struct weft_stream *,
     const struct iovec *delimiters, int count, const void **data, int64_t deadline);
+/* Through the end of the first match that is not empty at the first byte;
+ * borrowed. A match that more bytes could still change waits for them, or for
+ * the end. EPIPE, EMSGSIZE: as above, and for a match longer than the limit.
+ * ELOOP: the pattern takes too many steps on these bytes. */
+WEFT_API ssize_t weft_stream_read_match(struct weft_stream *, const struct weft_regex *,
+    const void **data, int64_t deadline);
 /* Through the next LF; borrowed, not terminated. A last line without LF is
  * delivered as it is. EMSGSIZE: longer than the limit, nothing is lost. */
 WEFT_API ssize_t weft_stream_read_line(struct weft_stream *, const char **line,
