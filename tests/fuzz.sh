@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: MIT
 #
 # fuzz.sh - let clang's libFuzzer look for inputs that part a Buffer from its
-# model, and the reactor from poll(2), also over the double of kqueue as either
-# of its kernels, for FUZZ_SECONDS together. What it finds is left in
-# FUZZ_FINDINGS.
+# model, a stream that comes in pieces from one that comes whole, and the reactor
+# from poll(2), also over the double of kqueue as either of its kernels, for
+# FUZZ_SECONDS together. What it finds is left in FUZZ_FINDINGS.
 # Debian: clang-14 libclang-rt-14-dev
 : "${srcdir:=.}" "${top_builddir:=.}" "${FUZZ_CC:=clang}" "${FUZZ_SECONDS:=30}" "${FUZZ_FINDINGS:=.}"
 command -v "$FUZZ_CC" >/dev/null || { echo "SKIP: no $FUZZ_CC"; exit 77; }
@@ -46,10 +46,14 @@ run() {
 }
 
 include=$temporary
-fuzz fuzz_buffer 2 "$srcdir"/lib/buffer*.c "$srcdir/lib/compat.c"
-# Of the system the reactor has to know what configure has found out.
-test -f "$top_builddir/config.h" || { echo "SKIP: fuzz_reactor, no config.h"; exit 0; }
+fuzz fuzz_buffer 4 "$srcdir"/lib/buffer*.c "$srcdir/lib/compat.c"
+# Of the system the others have to know what configure has found out.
+test -f "$top_builddir/config.h" || { echo "SKIP: the others, no config.h"; exit 0; }
 include=$top_builddir
+pcre2=
+! grep -q '^#define HAVE_PCRE2' "$include/config.h" || pcre2=-lpcre2-8
+fuzz fuzz_stream 4 "$srcdir"/lib/*.c "$srcdir"/reactor/*.c "$srcdir"/fiber/*.c \
+	"$srcdir"/fiber/*.S $pcre2
 fuzz fuzz_reactor 4 "$srcdir"/reactor/*.c "$srcdir"/fiber/*.c "$srcdir"/fiber/*.S
 test -f "$top_builddir/tests/libkqueue.la" || exit 0
 export KQUEUE_DOUBLE=freebsd
