@@ -6,6 +6,7 @@
 #include "config.h"
 
 #include <stdio.h>
+#include <sys/wait.h>
 
 #include "tests/fake_net.h"
 #include "tests/servers.h"
@@ -164,6 +165,27 @@ START_TEST(serving_and_stopping_are_for_all_addresses)
 }
 END_TEST
 
+START_TEST(a_forked_child_listens_at_all_addresses)
+{
+	struct weft_stream *s;
+	int status;
+	pid_t child;
+
+	three_hosts();
+	listen_at_name();
+	ck_assert_null(weft_server_accept(server, WEFT_NOWAIT), EAGAIN);
+	child = fork();
+	if (child == 0)
+		_exit(weft_loop_after_fork() == 0 &&
+		    weft_server_accept(server, soon_enough()) != NULL ? 0 : 1);
+	s = client_at("127.0.0.3");
+	ck_assert_int_eq(waitpid(child, &status, 0), child);
+	ck_assert_int_eq(status, 0);
+	weft_stream_free(s);
+	weft_server_free(server);
+}
+END_TEST
+
 START_TEST(an_address_that_is_in_use_is_an_error)
 {
 	struct weft_server *first;
@@ -221,6 +243,7 @@ make_suite(const char *backend)
 	tcase_add_loop_test(tc, who_waits_for_a_connection_waits_at_all_addresses, 0, 3);
 	tcase_add_test(tc, the_addresses_take_turns);
 	tcase_add_test(tc, serving_and_stopping_are_for_all_addresses);
+	tcase_add_test(tc, a_forked_child_listens_at_all_addresses);
 	tcase_add_test(tc, an_address_that_is_in_use_is_an_error);
 	tcase_add_loop_test(tc, everywhere_is_both_families_with_one_socket_or_two, 0, 2);
 	tcase_add_test(tc, localhost_is_both_families);

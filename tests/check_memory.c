@@ -152,6 +152,21 @@ START_TEST(an_end_that_is_gone_is_the_end_and_epipe)
 }
 END_TEST
 
+START_TEST(what_a_full_pair_cannot_take_is_dropped_by_close)
+{
+	struct weft_stream *ends[2];
+
+	ck_assert_ok(weft_memory_pair(ends));
+	fill_kernel(ends[0]);
+	ck_assert_ok(weft_stream_set_watermarks(ends[0], 0, 100));
+	write_all(ends[0], "dropped", 7);
+	assert_fails(weft_stream_close(ends[0], weft_after(5)), ETIMEDOUT);
+	ck_assert(weft_stream_closed(ends[0]));
+	weft_stream_free(ends[0]);
+	weft_stream_free(ends[1]);
+}
+END_TEST
+
 START_TEST(an_end_that_is_aborted_is_a_reset)
 {
 	struct weft_stream *ends[2];
@@ -369,6 +384,7 @@ make_suite(const char *backend)
 	tcase_add_test(tc, nobody_who_could_feed_it_is_a_deadlock);
 	tcase_add_test(tc, a_pair_is_bounded_and_loses_nothing);
 	tcase_add_test(tc, an_end_that_is_gone_is_the_end_and_epipe);
+	tcase_add_test(tc, what_a_full_pair_cannot_take_is_dropped_by_close);
 	tcase_add_test(tc, an_end_that_is_aborted_is_a_reset);
 	tcase_add_loop_test(tc, a_pipe_carries_bytes_one_way, 2, chunk_count);
 	tcase_add_test(tc, a_pipe_that_nobody_reads_is_epipe_and_no_signal);
