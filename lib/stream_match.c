@@ -242,7 +242,8 @@ complete(struct weft_stream *s, struct match *m)
 	ssize_t got;
 
 	for (;;) {
-		next = is_hopeless(s, m) ? WAIT : search(s, m);
+		next = weft__input_count(s) == 0 || is_hopeless(s, m) ? WAIT :
+		    search(s, m);
 		if (next == FOUND)
 			return (ssize_t)m->search.end;
 		if (next != WAIT)

@@ -84,6 +84,8 @@ find(struct weft_stream *s, struct record *r)
 	struct found best = { 0, 0 };
 	int i;
 
+	if (end == 0)
+		return best;
 	for (i = 0; i < r->count; i++) {
 		size_t n = r->delimiters[i].iov_len;
 		size_t from = r->scanned < n ? 0 : r->scanned - n + 1;
