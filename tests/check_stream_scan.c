@@ -243,6 +243,7 @@ START_TEST(what_comes_between_two_searches_does_not_mislead_the_second)
 		ck_assert_int_eq(weft_stream_read_until(s, "ab", 2, &data, WEFT_NOWAIT), -1);
 		betweens[i].between();
 		ck_assert_ok(weft_memory_feed(s, "bcd", 3));
+		ck_assert_int_gt(weft_stream_fill(s, 7, WEFT_NOWAIT), 6);
 		ck_assert_int_eq(weft_stream_read_until(s, "ab", 2, &data, WEFT_NOWAIT),
 		    betweens[i].length);
 		ck_assert_mem_eq((const char *)data + betweens[i].length - 2, "ab", 2);
@@ -262,6 +263,7 @@ START_TEST(new_bytes_at_an_old_place_are_searched)
 		ck_assert_int_eq(until_one(WEFT_NOWAIT), -1);
 		ck_assert_ok(weft_buffer_skip(weft_stream_input(s), 4));
 		ck_assert_ok(weft_memory_feed(s, "\nxx\n", 4));
+		ck_assert_int_eq(weft_stream_fill(s, 4, WEFT_NOWAIT), 4);
 		ck_assert_int_eq(until_one(WEFT_NOWAIT), 1);
 		ck_assert_int_eq(until_one(WEFT_NOWAIT), 3);
 	}
