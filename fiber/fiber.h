@@ -109,6 +109,7 @@ struct weft_loop {
 	int64_t trim_at;                /* ms; 0: not planned */
 	void *signal_stack;             /* ours; NULL: the program's, or none */
 	struct weft__queue closings;    /* who waits for a descriptor to be had */
+	uint64_t closes;                /* how many could be had again */
 	struct weft_fiber *all;         /* newest block first */
 	struct weft_fiber main;
 	void *place;

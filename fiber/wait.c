@@ -130,14 +130,49 @@ weft__fd_park(struct weft_loop *loop, struct weft__slot *slot, int events,
 	return park(loop, slot, events, &ready, deadline);
 }
 
+int
+weft__fd_watch(struct weft_loop *loop, struct weft__slot *slot,
+    struct weft__waiter *waiter, int events)
+{
+	int error = weft__fd_want(loop, slot, events);
+
+	if (error != 0)
+		return error;
+	if (slot->mode == WEFT__ALWAYS)
+		waiter->ready(waiter, events);
+	else
+		weft__slot_add(slot, waiter, events);
+	return 0;
+}
+
+void
+weft__fd_unwatch(struct weft__slot *slot, struct weft__waiter *waiter)
+{
+	weft__slot_remove(slot, waiter);
+}
+
+/* One descriptor more can be had. */
+static void
+count_close(struct weft_loop *loop)
+{
+	loop->closes++;
+	weft__queue_wake_all(&loop->closings, 0);
+}
+
 void
 weft__fd_close(struct weft_loop *loop, int fd)
 {
 	int error = errno;
 
 	close(fd);              /* gone even if interrupted */
-	weft__queue_wake_all(&loop->closings, 0);
+	count_close(loop);
 	errno = error;
+}
+
+uint64_t
+weft__fd_closes(const struct weft_loop *loop)
+{
+	return loop->closes;
 }
 
 int
@@ -237,6 +272,6 @@ weft_fd_close(int fd)
 	result = close(fd);
 	if (result < 0 && errno == EINTR)
 		result = 0;     /* it is closed all the same */
-	weft__queue_wake_all(&loop->closings, 0);
+	count_close(loop);
 	return result;
 }

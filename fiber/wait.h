@@ -197,9 +197,17 @@ bool weft__fd_always_ready(const struct weft__slot *);
 bool weft__fd_edges(const struct weft_loop *);
 int weft__fd_park(struct weft_loop *, struct weft__slot *, int events,
     int64_t deadline);
+/* The same without a fiber: waiter->ready is called once, at once if there is
+ * nothing to wait for, and takes a note. An errno. */
+int weft__fd_watch(struct weft_loop *, struct weft__slot *, struct weft__waiter *,
+    int events);
+/* Before that has happened. */
+void weft__fd_unwatch(struct weft__slot *, struct weft__waiter *);
 /* close(2), which is not repeated when interrupted; descriptors are to be had
  * again, for those who wait for that. */
 void weft__fd_close(struct weft_loop *, int fd);
 int weft__fd_wait_for_close(struct weft_loop *, int64_t deadline);
+/* How many it has closed: other than before, so it may be worth a try. */
+uint64_t weft__fd_closes(const struct weft_loop *);
 
 #endif

@@ -15,11 +15,9 @@
 #include "lib/server.h"
 #include "weft/fiber.h"
 
-enum verdict { TAKEN, NONE_LEFT, NEXT, PAUSE, FATAL };
-
 /* Errors of accept(2) that speak of the connection, or of the network behind
  * it, say nothing about the listener. */
-static enum verdict
+static enum weft__accepted
 judge(int error)
 {
 	switch (error) {
@@ -64,7 +62,7 @@ make_connection(struct weft_server *server, int fd, const struct sockaddr *peer,
 	return s;
 }
 
-static enum verdict
+static enum weft__accepted
 take_from(struct weft_server *server, int listener, struct weft_stream **s)
 {
 	union weft__sockaddr peer = { .any = { 0 } };
@@ -79,15 +77,15 @@ take_from(struct weft_server *server, int listener, struct weft_stream **s)
 }
 
 /* Of several listeners each has its turn to be the first that is tried. */
-static enum verdict
-take(struct weft_server *server, struct weft_stream **s)
+enum weft__accepted
+weft__accept_try(struct weft_server *server, struct weft_stream **s)
 {
 	size_t all = 1 + server->other_count, i;
 
 	for (i = 0; i < all; i++) {
 		size_t which = (server->turn + i) % all;
 		struct weft__listener *other = which > 0 ? &server->others[which - 1] : NULL;
-		enum verdict verdict;
+		enum weft__accepted verdict;
 
 		if (other != NULL && !other->ready)
 			continue;
@@ -111,9 +109,9 @@ weft__accept_try_all(struct weft_server *server)
 		server->others[i].ready = server->others[i].slot != NULL;
 }
 
-/* Until one of them may have a connection. 0 or an errno. */
+/* The other listeners say when they may have a connection. An errno. */
 static int
-wait_for_one(struct weft_server *server, int64_t deadline)
+want_others(struct weft_server *server)
 {
 	size_t i;
 	int error;
@@ -127,7 +125,26 @@ wait_for_one(struct weft_server *server, int64_t deadline)
 		if (error != 0)
 			return error;
 	}
-	return weft__fd_park(server->loop, server->slot, WEFT_READABLE, deadline);
+	return 0;
+}
+
+/* Until one of them may have a connection. 0 or an errno. */
+static int
+wait_for_one(struct weft_server *server, int64_t deadline)
+{
+	int error = want_others(server);
+
+	return error != 0 ? error :
+	    weft__fd_park(server->loop, server->slot, WEFT_READABLE, deadline);
+}
+
+int
+weft__accept_watch(struct weft_server *server, struct weft__waiter *waiter)
+{
+	int error = want_others(server);
+
+	return error != 0 ? error :
+	    weft__fd_watch(server->loop, server->slot, waiter, WEFT_READABLE);
 }
 
 static bool
@@ -136,16 +153,24 @@ passed(int64_t deadline)
 	return deadline >= 0 && weft_now() >= deadline;
 }
 
+int64_t
+weft__accept_pause(struct weft_server *server, int64_t *pause)
+{
+	int64_t until = weft_after(*pause);
+
+	weft__loop_count_pause(server->loop);
+	*pause = *pause * 2 < WEFT__PAUSE_MAX_MS ? *pause * 2 : WEFT__PAUSE_MAX_MS;
+	return until;
+}
+
 /* Rests the listener until a descriptor is closed, or for *pause, and longer
  * the next time. */
 int
 weft__accept_rest(struct weft_server *server, int64_t *pause, int64_t deadline)
 {
-	int64_t until = weft_after(*pause);
+	int64_t until = weft__accept_pause(server, pause);
 	int error;
 
-	weft__loop_count_pause(server->loop);
-	*pause = *pause * 2 < WEFT__PAUSE_MAX_MS ? *pause * 2 : WEFT__PAUSE_MAX_MS;
 	error = weft__fd_wait_for_close(server->loop,
 	    deadline >= 0 && deadline < until ? deadline : until);
 	if (error == ETIMEDOUT && !passed(deadline) && !passed(weft_deadline()))
@@ -165,7 +190,7 @@ weft__accept(struct weft_server *server, struct weft_stream **s, int64_t deadlin
 	while (error == 0) {
 		if (server->fd < 0)
 			return EBADF;
-		switch (take(server, s)) {
+		switch (weft__accept_try(server, s)) {
 		case TAKEN:
 			weft__charge(server->loop, WEFT__ACCEPT_COST);
 			return 0;
@@ -185,11 +210,12 @@ weft__accept(struct weft_server *server, struct weft_stream **s, int64_t deadlin
 	return error;
 }
 
-/* One at a time; a fiber that was lost by a fork is none. */
+/* One at a time; a fiber that was lost by a fork is none, and a poller is. */
 bool
 weft__accepting(const struct weft_server *server)
 {
-	return server->acceptor != NULL && !weft__gone(server->acceptor);
+	return server->watcher != NULL ||
+	    (server->acceptor != NULL && !weft__gone(server->acceptor));
 }
 
 struct weft_stream *

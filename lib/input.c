@@ -73,8 +73,8 @@ take_block(struct weft_loop *loop)
 	return block;
 }
 
-static void
-give_memory(struct weft_loop *loop, void *memory, size_t size)
+void
+weft__input_give(struct weft_loop *loop, void *memory, size_t size)
 {
 	struct weft__per_loop *own = weft__per_loop(loop);
 
@@ -91,8 +91,19 @@ void
 weft__input_drop(struct weft_stream *s)
 {
 	if (s->input.bytes != NULL)
-		give_memory(s->loop, s->input.bytes, s->input.capacity);
+		weft__input_give(s->loop, s->input.bytes, s->input.capacity);
 	point(s, NULL, 0, 0);
+}
+
+void *
+weft__input_take(struct weft_stream *s, size_t *size)
+{
+	void *memory = s->input.bytes;
+
+	*size = s->input.capacity;
+	point(s, NULL, 0, 0);
+	s->input_end = 0;
+	return memory;
 }
 
 void
@@ -230,4 +241,22 @@ weft__input_read(struct weft_stream *s, void *dst, size_t n, int64_t deadline)
 		else if (error != 0)
 			return weft__fail(error);
 	}
+}
+
+ssize_t
+weft__input_try(struct weft_stream *s)
+{
+	ssize_t got;
+
+	if (s->read_error != 0)
+		return weft__fail(s->read_error);
+	if (s->eof)
+		return 0;
+	if (s->ready & WEFT_READABLE) {
+		got = fill_once(s);
+		if (got >= 0 || errno != EAGAIN)
+			return got;
+	}
+	weft__input_release(s);
+	return s->class->want(s, WEFT_READABLE) < 0 ? -1 : weft__fail(EAGAIN);
 }

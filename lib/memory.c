@@ -269,6 +269,13 @@ weft_memory_feed_error(struct weft_stream *s, int failure)
 	return 0;
 }
 
+size_t
+weft__memory_unread(const struct weft_stream *s)
+{
+	return s->class == &memory_class ?
+	    weft__bytes_count(&body(s)->inbox) + weft_stream_buffered(s) : 0;
+}
+
 ssize_t
 weft_memory_take(struct weft_stream *s, void *dst, size_t n)
 {

@@ -92,6 +92,8 @@ arrived(void *arg, int events)
 	listener->ready = events > 0;
 	if (events < 0)
 		listener->slot = NULL;  /* the number is not ours any more */
+	else if (listener->server->watcher != NULL)
+		listener->server->watcher->told(listener->server->watcher, WEFT__NEWS_INPUT);
 	else if (weft__accepting(listener->server))
 		weft__wake(listener->server->acceptor, 0);
 	return true;
@@ -373,6 +375,8 @@ weft_server_stop(struct weft_server *server)
 	weft__fd_close(server->loop, fd);
 	close_others(server);
 	weft__queue_wake_all(&server->changes, 0);
+	if (server->watcher != NULL)
+		server->watcher->told(server->watcher, WEFT__NEWS_CLOSED);
 	return 0;
 }
 
@@ -431,6 +435,8 @@ weft_server_free(struct weft_server *server)
 {
 	if (server == NULL)
 		return;
+	if (server->watcher != NULL)
+		server->watcher->told(server->watcher, WEFT__NEWS_FREED);
 	weft_server_close(server, WEFT_NOWAIT);
 	weft__server_let_go(server);
 }

@@ -29,6 +29,7 @@ struct weft_server {
 	size_t other_count;
 	size_t turn;                    /* who is tried first: 0 is `fd` */
 	struct weft_fiber *acceptor;    /* who serves or accepts, or NULL */
+	struct weft__watcher *watcher;  /* likewise, without a fiber: a poller */
 	bool closed;
 	struct weft_listen_options options;
 	weft_handler *handler;
@@ -59,6 +60,14 @@ int weft__server_add(struct weft_server *, int fd);
 void weft__accept_try_all(struct weft_server *);
 /* Whether somebody serves or accepts; a fiber that was lost by a fork does not. */
 bool weft__accepting(const struct weft_server *);
+/* One try. PAUSE: it is to rest. FATAL: errno. */
+enum weft__accepted { TAKEN, NONE_LEFT, NEXT, PAUSE, FATAL };
+enum weft__accepted weft__accept_try(struct weft_server *, struct weft_stream **);
+/* After NONE_LEFT: waiter->ready is called once, or the watcher told, when there
+ * may be one. An errno. */
+int  weft__accept_watch(struct weft_server *, struct weft__waiter *);
+/* How long it is to rest from now on, when it has rested *pause the last time. */
+int64_t weft__accept_pause(struct weft_server *, int64_t *pause);
 /* The next connection, which is the caller's. 0 or an errno. */
 int  weft__accept(struct weft_server *, struct weft_stream **, int64_t deadline);
 /* Rests the listener until a descriptor is closed, or for *pause, and longer

@@ -99,8 +99,8 @@ weft__stream_hand_over(struct weft_stream *s, struct weft__side *side)
 
 /* --- waiting */
 
-static unsigned
-waiting(const struct weft_stream *s)
+unsigned
+weft__stream_waiting(const struct weft_stream *s)
 {
 	return s->class->internal ? WEFT__INTERNAL : WEFT__EXTERNAL;
 }
@@ -118,13 +118,14 @@ weft__stream_wait_input(struct weft_stream *s, int64_t deadline)
 {
 	int error;
 
+	weft__stream_tell(s, WEFT__NEWS_HUNGRY);
 	if (deadline == WEFT_NOWAIT)
 		return EAGAIN;
 	error = want(s, WEFT_READABLE);
 	if (error != 0 || s->ready & WEFT_READABLE)
 		return error;
 	s->reader = weft__running(s->loop);
-	error = weft__park(s->loop, deadline, waiting(s) | WEFT__FOR_INPUT);
+	error = weft__park(s->loop, deadline, weft__stream_waiting(s) | WEFT__FOR_INPUT);
 	s->reader = NULL;
 	return s->closed ? EBADF : error;
 }
@@ -139,7 +140,8 @@ weft__stream_wait_output(struct weft_stream *s, int64_t deadline)
 	error = want(s, WEFT_WRITABLE);
 	if (error != 0 || s->ready & WEFT_WRITABLE)
 		return error;
-	return weft__queue_wait(s->loop, &s->writers, deadline, waiting(s) | WEFT__FOR_OUTPUT);
+	return weft__queue_wait(s->loop, &s->writers, deadline,
+	    weft__stream_waiting(s) | WEFT__FOR_OUTPUT);
 }
 
 bool
@@ -155,6 +157,8 @@ weft__stream_notify(struct weft_stream *s, int events)
 	s->ready |= (uint8_t)events;
 	if (s->reader != NULL && events & WEFT_READABLE)
 		weft__wake(s->reader, 0);
+	if (events & WEFT_READABLE)
+		weft__stream_tell(s, WEFT__NEWS_INPUT);
 	if (events & WEFT_WRITABLE) {
 		if (weft_stream_queued(s) > 0)
 			weft__stream_send_queue(s);
@@ -178,6 +182,7 @@ weft__stream_break_read(struct weft_stream *s, int error, const char *step)
 		s->step = step;
 	if (s->reader != NULL)
 		weft__wake(s->reader, 0);
+	weft__stream_tell(s, WEFT__NEWS_INPUT);
 }
 
 void
@@ -190,6 +195,7 @@ weft__stream_break_write(struct weft_stream *s, int error, const char *step)
 		s->step = step;
 	weft__stream_drop_queue(s);
 	weft__queue_wake_all(&s->writers, 0);
+	weft__stream_tell(s, WEFT__NEWS_QUEUE);
 }
 
 int
@@ -234,6 +240,7 @@ shut(struct weft_stream *s, int64_t deadline)
 		return -1;
 	}
 	s->shut = true;
+	weft__stream_tell(s, WEFT__NEWS_QUEUE);
 	return 0;
 }
 
@@ -259,6 +266,7 @@ static void
 turn_out(struct weft_stream *s)
 {
 	s->closed = true;
+	weft__stream_tell(s, WEFT__NEWS_CLOSED);
 	if (s->reader != NULL)
 		weft__wake(s->reader, EBADF);
 	weft__queue_wake_all(&s->reading.turns, EBADF);
@@ -270,6 +278,7 @@ static void
 end(struct weft_stream *s, bool reset)
 {
 	s->ended = true;
+	weft__stream_tell(s, WEFT__NEWS_CLOSED);
 	weft__stream_drop_queue(s);
 	weft__input_drop(s);
 	weft__loop_undefer(s->loop, &s->flush);
@@ -310,6 +319,7 @@ weft_stream_free(struct weft_stream *s)
 {
 	if (s == NULL || s->freed)
 		return;
+	weft__stream_tell(s, WEFT__NEWS_FREED);
 	weft_stream_abort(s);
 	s->freed = true;
 	if (s->users == 0)

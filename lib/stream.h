@@ -43,6 +43,28 @@ enum {
 	WEFT__TEXT_SIZE = 256
 };
 
+/* Somebody who is told what happens to a stream, without a fiber inside a call:
+ * a poller, a protocol. */
+enum weft__news {
+	WEFT__NEWS_INPUT,       /* a read could find something */
+	WEFT__NEWS_READ,        /* a call that read is about to leave */
+	WEFT__NEWS_HUNGRY,      /* one waits for more, or has given up waiting */
+	WEFT__NEWS_QUEUE,       /* the queue is shorter, or our side has ended */
+	WEFT__NEWS_CLOSED,      /* closing, or closed: what is buffered goes */
+	WEFT__NEWS_FREED        /* it is to be watched no more */
+};
+
+struct weft__watcher {
+	struct weft__watcher *next;
+	/* Anywhere, also in the middle of a turn: takes a note, wakes a fiber. It
+	 * may take this watcher off, and no other. */
+	void (*told)(struct weft__watcher *, enum weft__news);
+	bool claims;            /* it reads the stream: no other may do that, too */
+	/* NULL, or: the queue may have passed a mark. By the fiber that did it, when
+	 * it is about to return to the program. */
+	void (*marks)(struct weft__watcher *);
+};
+
 /* One direction: whole calls, in order. */
 struct weft__side {
 	struct weft__queue turns;       /* callers that wait for theirs */
@@ -94,6 +116,8 @@ struct weft_stream {
 	size_t low, high;
 
 	struct weft_stream *above;      /* told of what this one is told; or NULL */
+	struct weft__watcher *watchers;
+	bool elastic;                   /* takes writes whole, beyond the high mark */
 	const char *step;               /* what failed, for error_text */
 	struct weft_server *server;             /* who accepted it, or NULL */
 	struct weft_fiber *handler;             /* while that runs */
@@ -147,6 +171,8 @@ int  weft__stream_wait_input(struct weft_stream *, int64_t deadline);
 int  weft__stream_wait_output(struct weft_stream *, int64_t deadline);
 /* Events, or minus the errno that broke it. Whether anything came of it. */
 bool weft__stream_notify(struct weft_stream *, int events);
+/* How the fibers of a stream wait: enum weft__waiting. */
+unsigned weft__stream_waiting(const struct weft_stream *);
 /* Notes the error that broke one side, and what was being done. */
 void weft__stream_break_read(struct weft_stream *, int error, const char *step);
 void weft__stream_break_write(struct weft_stream *, int error, const char *step);
@@ -155,6 +181,12 @@ void weft__stream_break_write(struct weft_stream *, int error, const char *step)
 /* Some bytes, straight into dst, or if that is NULL into the Buffer, behind
  * what is there: > 0, 0 end, -1 with errno. Parks if need be. */
 ssize_t weft__input_read(struct weft_stream *, void *dst, size_t n, int64_t deadline);
+/* The same into the Buffer, for those who do not wait: after EAGAIN, watchers
+ * will be told when there may be more. `ready` says if that is so already. */
+ssize_t weft__input_try(struct weft_stream *);
+/* Takes the Buffer's memory away from the stream. NULL: it has none. */
+void *weft__input_take(struct weft_stream *, size_t *size);
+void weft__input_give(struct weft_loop *, void *memory, size_t size);
 /* Room for `size` bytes in all. ENOMEM. */
 int  weft__input_reserve(struct weft_stream *, size_t size);
 const unsigned char *weft__input_bytes(const struct weft_stream *);
@@ -180,6 +212,23 @@ void weft__input_append(struct weft_stream *, const void *, size_t n);
 void weft__input_release(struct weft_stream *);
 void weft__input_drop(struct weft_stream *);
 
+/* --- watcher.c */
+void weft__stream_watch(struct weft_stream *, struct weft__watcher *);
+void weft__stream_unwatch(struct weft_stream *, struct weft__watcher *);
+/* The watcher that is told by this function, or NULL. */
+struct weft__watcher *weft__stream_watched_by(const struct weft_stream *,
+    void (*told)(struct weft__watcher *, enum weft__news));
+bool weft__stream_is_claimed(const struct weft_stream *);
+void weft__stream_tell_all(struct weft_stream *, enum weft__news);
+static inline void
+weft__stream_tell(struct weft_stream *s, enum weft__news news)
+{
+	if (s->watchers != NULL)
+		weft__stream_tell_all(s, news);
+}
+/* Whoever minds the marks may do so now, and may free the stream. */
+void weft__stream_mind_marks(struct weft_stream *);
+
 /* --- stream_read.c */
 /* Ends a read that got so much; errno stays. */
 ssize_t weft__read_leave(struct weft_stream *, ssize_t got);
@@ -190,6 +239,10 @@ void weft__stream_send_queue(struct weft_stream *);
 int  weft__stream_flush(struct weft_stream *, int64_t deadline);
 void weft__stream_drop_queue(struct weft_stream *);
 void weft__stream_flush_task(struct weft__task *);
+
+/* --- memory.c */
+/* Bytes that were fed and not read. */
+size_t weft__memory_unread(const struct weft_stream *);
 
 /* --- server.c */
 /* A server's memory goes with the last who holds it: streams, fibers, program. */

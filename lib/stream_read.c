@@ -26,6 +26,7 @@ weft__read_leave(struct weft_stream *s, ssize_t got)
 	weft__charge(s->loop, got > 0 ? (size_t)got : 0);
 	if (got > 0 && s->ended)
 		got = weft__fail(EBADF);
+	weft__stream_tell(s, WEFT__NEWS_READ);
 	weft__stream_leave(s, &s->reading);
 	return got;
 }

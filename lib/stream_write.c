@@ -118,6 +118,7 @@ weft__stream_send_queue(struct weft_stream *s)
 	send_later(s);
 	if (weft_stream_queued(s) <= s->low)
 		weft__queue_wake_all(&s->writers, 0);
+	weft__stream_tell(s, WEFT__NEWS_QUEUE);
 }
 
 void
@@ -213,6 +214,7 @@ weft_stream_set_watermarks(struct weft_stream *s, size_t low, size_t high)
 	s->high = high;
 	if (weft_stream_queued(s) <= low)
 		weft__queue_wake_all(&s->writers, 0);
+	weft__stream_mind_marks(s);
 	return 0;
 }
 
@@ -302,6 +304,8 @@ enqueue_what_fits(struct weft_stream *s, struct rest *rest)
 	size_t room = queued < s->high ? s->high - queued : 0;
 	int error;
 
+	if (s->elastic)
+		room = rest->length;
 	if (room == 0 || rest->length == 0)
 		return 0;
 	error = enqueue(s, rest, smaller(room, rest->length));
@@ -328,7 +332,7 @@ send_all(struct weft_stream *s, struct rest *rest, int64_t deadline)
 			continue;
 		if (error != EAGAIN)
 			return error;
-		if (weft_stream_queued(s) + rest->length <= s->high)
+		if (s->elastic || weft_stream_queued(s) + rest->length <= s->high)
 			return enqueue_what_fits(s, rest);
 		error = late ? ETIMEDOUT : weft__stream_wait_output(s, deadline);
 		if (error == ETIMEDOUT && !late) {
@@ -378,6 +382,20 @@ write_rest(struct weft_stream *s, struct rest *rest, int64_t deadline)
 	return send_all(s, rest, deadline);
 }
 
+/* Those who watch may call the program, which may free the stream. */
+static void
+leave(struct weft_stream *s)
+{
+	if (s->watchers == NULL) {
+		weft__stream_leave(s, &s->writing);
+		return;
+	}
+	s->users++;
+	weft__stream_leave(s, &s->writing);
+	weft__stream_mind_marks(s);
+	weft__stream_go_out(s);
+}
+
 /* From inside: the vectors from byte `done` on. How much of them has been taken
  * in all. */
 static ssize_t
@@ -391,7 +409,7 @@ write_inside(struct weft_stream *s, struct rest *rest, size_t done, int64_t dead
 	error = write_rest(s, rest, deadline);
 	if (error == 0 || rest->length < length)
 		weft__stream_keep_errno(s, &s->writing);
-	weft__stream_leave(s, &s->writing);
+	leave(s);
 	weft__charge(loop, length - rest->length);
 	if (error == 0 || rest->length < length)
 		return (ssize_t)(length - rest->length);
@@ -421,7 +439,7 @@ weft_stream_writev(struct weft_stream *s, const struct iovec *iov, int count,
 static bool
 joins(const struct weft_stream *s, size_t n)
 {
-	return s->coalescing && s->flush.queued && n <= s->queue.size - s->queue.tail &&
+	return s->coalescing && s->flush.queued && s->watchers == NULL && n <= s->queue.size - s->queue.tail &&
 	    weft_stream_queued(s) + n <= (size_t)WEFT__COALESCED;
 }
 
