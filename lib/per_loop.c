@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What lib/ keeps with each loop: idle blocks of input memory, what is
- * needed to match patterns, and the texts of errors. It goes when the loop's thread ends.
+ * What lib/ keeps with each loop: idle blocks of input memory, an
+ * idle output Buffer, what is needed to match patterns, and the texts of
+ * errors. It goes when the loop's thread ends.
  */
 #include "config.h"
 
@@ -22,6 +23,7 @@ destroy(void *place)
 		next = *(void **)block;
 		free(block);
 	}
+	weft_buffer_free(own->output);
 	weft__regex_free_matcher(own->matcher);
 	free(own);
 }

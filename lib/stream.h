@@ -39,6 +39,7 @@ enum {
 	WEFT__PAUSE_MAX_MS = 1000,      /* ... up to this */
 	WEFT__LINGER_MS = 30000,        /* to flush when a handler has returned */
 	WEFT__OUTPUT = 4 << 10,         /* what weft_stream_output lends at least */
+	WEFT__OUTPUT_KEPT = 64 << 10,   /* and the loop keeps one of, at most */
 	WEFT__MEMORY_ROOM = 64 << 10,   /* between the ends of a memory pair */
 	WEFT__TEXT_SIZE = 256
 };
@@ -257,6 +258,7 @@ const char *weft__make_failure(void);
 struct weft__per_loop {
 	void *blocks;                   /* free, linked through their first word */
 	unsigned block_count;
+	struct weft_buffer *output;     /* free, empty */
 	void *matcher;                  /* of regex.c */
 	char text[WEFT__TEXT_SIZE];
 	char failure[WEFT__TEXT_SIZE];

@@ -187,7 +187,31 @@ weft_stream_input(struct weft_stream *s)
 	return &s->input;
 }
 
-/* --- the stream's own, for writing */
+/* --- the stream's own, for writing: an idle stream has none, the loop one */
+
+static struct weft_buffer *
+take_spare(struct weft_stream *s, size_t n)
+{
+	struct weft__per_loop *own = weft__per_loop(s->loop);
+	struct weft_buffer *spare = own->output;
+
+	if (spare == NULL || weft_buffer_capacity(spare) < n)
+		return NULL;
+	own->output = NULL;
+	return spare;
+}
+
+static void
+give_back(struct weft_stream *s)
+{
+	struct weft__per_loop *own = weft__per_loop(s->loop);
+
+	if (own->output == NULL && weft_buffer_capacity(s->output) <= WEFT__OUTPUT_KEPT)
+		own->output = s->output;
+	else
+		weft_buffer_free(s->output);
+	s->output = NULL;
+}
 
 static struct weft_buffer *
 larger(struct weft_buffer *old, size_t n)
@@ -219,6 +243,8 @@ weft_stream_output(struct weft_stream *s, size_t n)
 		errno = error;
 		return NULL;
 	}
+	if (s->output == NULL)
+		s->output = take_spare(s, n);
 	if (s->output == NULL || weft_buffer_remaining(s->output) < n) {
 		b = larger(s->output, n);
 		if (b == NULL)
@@ -257,6 +283,8 @@ weft_stream_commit(struct weft_stream *s, int64_t deadline)
 	s->users++;
 	error = write_output(s, s->output, deadline);
 	s->committing = false;
+	if (error == 0)
+		give_back(s);
 	weft__stream_go_out(s);
 	errno = error == 0 ? saved : error;
 	return error == 0 ? 0 : -1;

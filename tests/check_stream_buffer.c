@@ -291,6 +291,26 @@ START_TEST(what_is_put_is_sent_by_commit)
 }
 END_TEST
 
+START_TEST(a_stream_keeps_no_output_memory_after_a_commit)
+{
+	struct weft_buffer *out, *next;
+	char got[2];
+
+	open_kind(_i, ends);
+	ck_assert_ptr_nonnull(out = weft_stream_output(ends[1], 4));
+	ck_assert_ok(weft_buffer_put_u8(out, 'a'));
+	ck_assert_ok(weft_stream_commit(ends[1], soon_enough()));
+	ck_assert_ptr_nonnull(next = weft_stream_output(ends[1], 4));
+	ck_assert_ptr_eq(next, out);    /* the loop had it */
+	ck_assert_uint_eq(weft_buffer_position(next), 0);
+	ck_assert_ok(weft_buffer_put_u8(next, 'b'));
+	ck_assert_ok(weft_stream_commit(ends[1], soon_enough()));
+	ck_assert_int_eq(weft_stream_read_exactly(ends[0], got, 2, soon_enough()), 2);
+	ck_assert_mem_eq(got, "ab", 2);
+	free_ends(ends);
+}
+END_TEST
+
 START_TEST(write_buffer_moves_over_what_was_accepted)
 {
 	struct weft_buffer *src = weft_buffer_new(5);
@@ -351,6 +371,7 @@ make_suite(const char *backend)
 	SWEEP(tc, of_several_delimiters_the_one_that_ends_first_wins);
 	EVERY_KIND(tc, no_delimiter_or_an_empty_one_is_einval);
 	EVERY_KIND(tc, what_is_put_is_sent_by_commit);
+	EVERY_KIND(tc, a_stream_keeps_no_output_memory_after_a_commit);
 	EVERY_KIND(tc, write_buffer_moves_over_what_was_accepted);
 	EVERY_SOCKET(tc, detach_gives_the_descriptor_back_unless_bytes_would_be_lost);
 	return suite;
