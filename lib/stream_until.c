@@ -206,6 +206,23 @@ weft_stream_read_until(struct weft_stream *s, const void *delimiter, size_t n,
 	return weft_stream_read_until_any(s, &one, 1, data, deadline);
 }
 
+/* A line that is there already, as most are: its length, or 0. */
+static ssize_t
+line_at_hand(const struct weft_stream *s, struct record *r)
+{
+	size_t have = weft__input_count(s);
+	const unsigned char *bytes, *lf;
+
+	if (have == 0 || weft__has_searched(s))
+		return 0;
+	bytes = weft__input_bytes(s);
+	lf = memchr(bytes, '\n', have);
+	if (lf != NULL)
+		return (size_t)(lf - bytes) <= s->limit ? lf + 1 - bytes : 0;
+	r->scanned = have;
+	return 0;
+}
+
 ssize_t
 weft_stream_read_line(struct weft_stream *s, const char **line, int64_t deadline)
 {
@@ -217,7 +234,9 @@ weft_stream_read_line(struct weft_stream *s, const char **line, int64_t deadline
 
 	if (error != 0)
 		return weft__fail(error);
-	length = complete(s, &r, deadline);
+	length = line_at_hand(s, &r);
+	if (length == 0)
+		length = complete(s, &r, deadline);
 	if (length < 0 && errno == EPIPE && s->eof)     /* the last line */
 		length = (ssize_t)weft__input_count(s);
 	length = deliver(s, length, &data);
