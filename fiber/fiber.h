@@ -179,6 +179,8 @@ extern const char *const weft__waits[];
 void weft__overflow_watch(struct weft_loop *);
 /* The end of the thread's part in it. */
 void weft__overflow_forget(struct weft_loop *);
+/* weft__signal_below, if it is the handler for overflows that stands. */
+bool weft__overflow_below(int signal, const struct sigaction *, struct sigaction *old);
 
 /* --- trim.c */
 /* Once enough fibers have ended and some time has gone by, what the pool keeps

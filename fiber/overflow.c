@@ -172,6 +172,30 @@ put_up_all(void)
 		put_up(&before[i]);
 }
 
+static bool
+is_ours(const struct sigaction *action)
+{
+	return action->sa_flags & SA_SIGINFO && action->sa_sigaction == handle;
+}
+
+/* False if our handler is not the one that stands. */
+bool
+weft__overflow_below(int signal, const struct sigaction *new, struct sigaction *old)
+{
+	struct sigaction now;
+
+	for (int i = 0; i < SIGNALS; i++) {
+		if (before[i].signal != signal || sigaction(signal, NULL, &now) < 0 ||
+		    !is_ours(&now))
+			continue;
+		*old = before[i].action;
+		if (new != NULL)
+			before[i].action = *new;
+		return true;
+	}
+	return false;
+}
+
 /* --- the signal stack of this thread */
 
 static void *

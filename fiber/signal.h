@@ -46,6 +46,9 @@ bool weft__watch_full(const struct weft__watch *);
 void weft__watch_again(struct weft__watch *);
 /* The end of all that belong to this loop. */
 void weft__watch_forget(struct weft_loop *);
+/* As sigaction(2), below the handlers that weft itself has up: what the program
+ * would get and set if they were not there. `old` is not NULL. */
+int  weft__signal_below(int signal, const struct sigaction *new, struct sigaction *old);
 
 /* --- signal.c */
 

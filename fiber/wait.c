@@ -7,6 +7,7 @@
 #include "config.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include "fiber/fiber.h"
@@ -73,6 +74,25 @@ bool
 weft__fd_edges(const struct weft_loop *loop)
 {
 	return loop->reactor.backend->capabilities & WEFT__CAN_EDGE;
+}
+
+int
+weft__fd_probe(int fd, int events)
+{
+	return weft__slot_probe(fd, events);
+}
+
+int
+weft__fd_block(int fd, int events)
+{
+	struct pollfd one = { .fd = fd };
+
+	one.events = (short)((events & WEFT_READABLE ? POLLIN : 0) |
+	    (events & WEFT_WRITABLE ? POLLOUT : 0));
+	while (poll(&one, 1, -1) < 0)
+		if (errno != EINTR && errno != EAGAIN)
+			return -1;
+	return one.revents & POLLNVAL ? fail(EBADF) : 0;
 }
 
 struct parked {

@@ -203,6 +203,10 @@ int weft__fd_watch(struct weft_loop *, struct weft__slot *, struct weft__waiter 
     int events);
 /* Before that has happened. */
 void weft__fd_unwatch(struct weft__slot *, struct weft__waiter *);
+/* Which of the events are there now; -1 with errno. */
+int weft__fd_probe(int fd, int events);
+/* Blocks the thread, fibers and all, until one is: for when the process ends. */
+int weft__fd_block(int fd, int events);
 /* close(2), which is not repeated when interrupted; descriptors are to be had
  * again, for those who wait for that. */
 void weft__fd_close(struct weft_loop *, int fd);

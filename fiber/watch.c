@@ -36,7 +36,8 @@ static int first_realtime;
 
 static struct place {
 	unsigned users;
-	struct sigaction old;           /* while there are users */
+	atomic_uint which;              /* of `old` it is */
+	struct sigaction old[2];        /* while there are users */
 } places[WEFT__SIGNALS];
 
 static struct stray {
@@ -112,6 +113,12 @@ tell(int signal, const siginfo_t *info)
 	return aside && taken;
 }
 
+static struct sigaction *
+old_of(struct place *place)
+{
+	return &place->old[atomic_load(&place->which)];
+}
+
 static void
 call(const struct sigaction *old, int signal, siginfo_t *info, void *context)
 {
@@ -131,7 +138,7 @@ handle(int signal, siginfo_t *info, void *context)
 	atomic_fetch_add(&handlers, 1);
 	aside = tell(signal, info);
 	if (aside)
-		old = places[signal].old;
+		old = *old_of(&places[signal]);
 	atomic_fetch_sub(&handlers, 1);
 	if (aside)              /* it may never return: siglongjmp */
 		call(&old, signal, info, context);
@@ -158,13 +165,13 @@ put_up(int signal)
 		return 0;
 	}
 	/* Before it stands: it may run at once, on another thread. */
-	if (sigaction(signal, NULL, &place->old) < 0)
+	if (sigaction(signal, NULL, old_of(place)) < 0)
 		return errno;
 	sigfillset(&ours.sa_mask);
 	/* How children end stays as it was. */
 	if (signal == SIGCHLD)
-		ours.sa_flags |= place->old.sa_flags & (SA_NOCLDSTOP | SA_NOCLDWAIT);
-	if (signal == SIGCHLD && place->old.sa_handler == SIG_IGN)
+		ours.sa_flags |= old_of(place)->sa_flags & (SA_NOCLDSTOP | SA_NOCLDWAIT);
+	if (signal == SIGCHLD && old_of(place)->sa_handler == SIG_IGN)
 		ours.sa_flags |= SA_NOCLDWAIT;
 	if (sigaction(signal, &ours, NULL) < 0)
 		return errno;
@@ -180,7 +187,7 @@ take_down(int signal)
 
 	if (--places[signal].users == 0 && sigaction(signal, NULL, &now) == 0 &&
 	    is_ours(&now))
-		sigaction(signal, &places[signal].old, NULL);
+		sigaction(signal, old_of(&places[signal]), NULL);
 }
 
 static void
@@ -208,6 +215,19 @@ put_up_all(const sigset_t *set)
 		}
 	}
 	return 0;
+}
+
+/* The one below our handler, which may be running: no copy that it could be
+ * reading is written. */
+static void
+replace_old(struct place *place, const struct sigaction *new)
+{
+	unsigned other = !atomic_load(&place->which);
+
+	while (atomic_load(&handlers) > 0)
+		sched_yield();
+	place->old[other] = *new;
+	atomic_store(&place->which, other);
 }
 
 static void
@@ -410,6 +430,26 @@ weft__watch_end(struct weft__watch *watch)
 	}
 	pthread_mutex_unlock(&lock);
 	errno = saved;
+}
+
+int
+weft__signal_below(int signal, const struct sigaction *new, struct sigaction *old)
+{
+	struct place *place = &places[signal];
+	struct sigaction now;
+	int result = 0;
+
+	pthread_once(&once, prepare);
+	pthread_mutex_lock(&lock);
+	if (place->users > 0 && sigaction(signal, NULL, &now) == 0 && is_ours(&now)) {
+		*old = *old_of(place);
+		if (new != NULL)
+			replace_old(place, new);
+	} else if (!weft__overflow_below(signal, new, old)) {
+		result = sigaction(signal, new, old);
+	}
+	pthread_mutex_unlock(&lock);
+	return result;
 }
 
 bool

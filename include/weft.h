@@ -16,5 +16,6 @@
 #include "weft/stream.h"
 #include "weft/sync.h"
 #include "weft/tcp.h"
+#include "weft/tty.h"
 #include "weft/udp.h"
 #include "weft/unix.h"

@@ -13,6 +13,9 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "lib/compat.h"
@@ -55,6 +58,25 @@ weft__sigpipe_release(struct weft__sigpipe *s)
 		sigwait(&set, &taken);
 	}
 	pthread_sigmask(SIG_SETMASK, &s->mask, NULL);
+	errno = saved;
+}
+
+void
+weft__sigttou_hold(sigset_t *mask)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTTOU);
+	pthread_sigmask(SIG_BLOCK, &set, mask);
+}
+
+void
+weft__sigttou_release(const sigset_t *mask)
+{
+	int saved = errno;
+
+	pthread_sigmask(SIG_SETMASK, mask, NULL);
 	errno = saved;
 }
 
@@ -139,6 +161,52 @@ weft__compat_pipe(int fds[2])
 	return pipe2(fds, O_NONBLOCK | O_CLOEXEC);
 #else
 	return pipe(fds) < 0 ? -1 : both_with_flags(fds);
+#endif
+}
+
+#ifdef __linux__
+int
+weft__compat_reopen(int fd, int flags)
+{
+	char path[32];
+
+	snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+	return open(path, flags);
+}
+#else
+int
+weft__compat_reopen(int fd, int flags)
+{
+	char path[128];
+
+	return isatty(fd) && ttyname_r(fd, path, sizeof path) == 0 ? open(path, flags) : -1;
+}
+#endif
+
+int
+weft__compat_move(int from, int to)
+{
+#ifdef HAVE_DUP3
+	if (dup3(from, to, O_CLOEXEC) < 0)
+		return -1;
+#else
+	if (dup2(from, to) < 0)
+		return -1;
+	fcntl(to, F_SETFD, FD_CLOEXEC);
+#endif
+	close(from);
+	return 0;
+}
+
+bool
+weft__compat_is_controller(int tty)
+{
+#ifdef TIOCGPTN
+	unsigned number;
+
+	return ioctl(tty, TIOCGPTN, &number) == 0;
+#else
+	return ptsname(tty) != NULL;
 #endif
 }
 

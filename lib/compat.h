@@ -83,6 +83,10 @@ struct weft__sigpipe {
 /* compat.c */
 void weft__sigpipe_hold(struct weft__sigpipe *);
 void weft__sigpipe_release(struct weft__sigpipe *);
+/* While it is held, what is done to a terminal from the background is done, and
+ * does not stop the process. Both are async-signal-safe. */
+void weft__sigttou_hold(sigset_t *mask);
+void weft__sigttou_release(const sigset_t *mask);
 /* Non-blocking and close-on-exec from the start, where there is a call for
  * it. As the calls without that: -1 with errno. */
 int weft__compat_socket(int family, int type, int protocol);
@@ -102,6 +106,14 @@ int weft__compat_sendmmsg(int fd, struct mmsghdr *, unsigned n, int flags);
  * index where that can be (ENOTSUP). */
 int weft__compat_set_group(int fd, int option, struct in_addr group,
     struct in_addr interface, unsigned index);
+/* A new open file for what the descriptor is open on; terminals everywhere,
+ * pipes on Linux. -1: not to be had. */
+int weft__compat_reopen(int fd, int flags);
+/* What is open as `from` is, instead, as `to`, close-on-exec. -1: nothing has
+ * changed. */
+int weft__compat_move(int from, int to);
+/* Whether this is the controlling side of a pseudo-terminal. */
+bool weft__compat_is_controller(int tty);
 /* Whether a pipe keeps what was written apart (O_DIRECT). */
 bool weft__compat_keeps_packets(int fd);
 

@@ -97,11 +97,18 @@ struct weft_stream *
 weft__fdstream_new(struct weft_loop *loop, const struct weft_stream_class *class,
     const int fd[2], unsigned nature)
 {
+	return weft__fdstream_make(loop, class, fd, nature, sizeof(struct weft__fdstream));
+}
+
+struct weft_stream *
+weft__fdstream_make(struct weft_loop *loop, const struct weft_stream_class *class,
+    const int fd[2], unsigned nature, size_t size)
+{
 	struct weft__fdstream *f;
 
 	if (weft__per_loop(loop) == NULL)
 		return NULL;
-	f = calloc(1, sizeof *f);
+	f = calloc(1, size);
 	if (f == NULL)
 		return NULL;
 	weft__stream_init(&f->stream, class, loop);
@@ -111,6 +118,7 @@ weft__fdstream_new(struct weft_loop *loop, const struct weft_stream_class *class
 	f->fd[WEFT__OUT] = fd[WEFT__OUT];
 	f->drains = nature & WEFT__SHORT_IS_DRAINED && weft__fd_edges(loop);
 	f->terminal = nature & WEFT__TERMINAL;
+	f->stream.resumes = nature & WEFT__RESUMES;
 	if (own(f, loop) < 0) {
 		free(f);
 		return NULL;
@@ -265,6 +273,15 @@ weft_stream_write_fd(const struct weft_stream *s)
 	return body(s)->fd[WEFT__OUT] >= 0 ? body(s)->fd[WEFT__OUT] : weft__fail(EBADF);
 }
 
+void
+weft__fdstream_let_go(struct weft__fdstream *f)
+{
+	weft__fd_disown(f->stream.loop,
+	    f->slot[f->slot[WEFT__IN] != NULL ? WEFT__IN : WEFT__OUT]);
+	f->slot[WEFT__IN] = f->slot[WEFT__OUT] = NULL;
+	f->fd[WEFT__IN] = f->fd[WEFT__OUT] = -1;
+}
+
 int
 weft_stream_detach(struct weft_stream *s)
 {
@@ -285,9 +302,7 @@ weft_stream_detach(struct weft_stream *s)
 		return -1;
 	if (s->class->address_of != NULL)
 		weft__socket_keep_names(f);
-	weft__fd_disown(s->loop, f->slot[f->slot[WEFT__IN] != NULL ? WEFT__IN : WEFT__OUT]);
-	f->slot[WEFT__IN] = f->slot[WEFT__OUT] = NULL;
-	f->fd[WEFT__IN] = f->fd[WEFT__OUT] = -1;
+	weft__fdstream_let_go(f);
 	weft_stream_abort(s);           /* there is nothing left to reset */
 	return fd;
 }

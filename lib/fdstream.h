@@ -26,7 +26,8 @@ struct weft__fdstream {
 /* How a class's descriptors behave. */
 enum weft__nature {
 	WEFT__SHORT_IS_DRAINED = 1,     /* as far as the kernel goes */
-	WEFT__TERMINAL = 2
+	WEFT__TERMINAL = 2,             /* EIO is the end */
+	WEFT__RESUMES = 4               /* after an end there may be more */
 };
 
 extern const struct weft_stream_class weft__tcp_class, weft__unix_class;
@@ -35,6 +36,9 @@ extern const struct weft_stream_class weft__tcp_class, weft__unix_class;
  * be the same. On failure (ENOMEM) they are still the caller's. */
 struct weft_stream *weft__fdstream_new(struct weft_loop *, const struct weft_stream_class *,
     const int fd[2], unsigned nature);
+/* The same in `size` bytes, zeroed, of which the body is the first. */
+struct weft_stream *weft__fdstream_make(struct weft_loop *, const struct weft_stream_class *,
+    const int fd[2], unsigned nature, size_t size);
 /* For a stream that was made without descriptors: one, with its slot. */
 void weft__fdstream_adopt(struct weft_stream *, int fd, struct weft__slot *);
 /* A socket, or -1: that comes later; peer may be NULL: not known yet. */
@@ -82,6 +86,8 @@ weft__vectors_length(const struct iovec *iov, int count)
 	return n;
 }
 
+/* Leaves its only descriptor open, to somebody else. */
+void weft__fdstream_let_go(struct weft__fdstream *);
 /* Closes one direction's descriptor, or gives it up if it was lost. */
 void weft__fdstream_close_side(struct weft__fdstream *, int side);
 

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 
 #include "lib/regex.h"
-#include "lib/stream.h"
+#include "lib/shared.h"
 
 static void
 destroy(void *place)
@@ -19,6 +19,7 @@ destroy(void *place)
 
 	if (own == NULL)
 		return;
+	weft__stdio_forget(own->loop);
 	for (block = own->blocks; block != NULL; block = next) {
 		next = *(void **)block;
 		free(block);
@@ -33,7 +34,12 @@ weft__per_loop(struct weft_loop *loop)
 {
 	void **place = weft__loop_place(loop, destroy);
 
-	if (*place == NULL)
-		*place = calloc(1, sizeof(struct weft__per_loop));
+	if (*place == NULL) {
+		struct weft__per_loop *own = calloc(1, sizeof *own);
+
+		if (own != NULL)
+			own->loop = loop;
+		*place = own;
+	}
 	return *place;
 }

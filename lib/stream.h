@@ -94,6 +94,7 @@ struct weft_stream {
 	bool ended;                     /* what carried the bytes is gone */
 	bool freed;                     /* memory goes with the last user */
 	bool eof;
+	bool resumes;                   /* the end, once told, is over */
 	bool shut;                      /* our side has ended */
 	bool coalescing;
 	bool held;                      /* the loop polls for our queue */
@@ -256,6 +257,7 @@ const char *weft__make_failure(void);
 
 /* --- per_loop.c: what lib/ keeps with each loop */
 struct weft__per_loop {
+	struct weft_loop *loop;
 	void *blocks;                   /* free, linked through their first word */
 	unsigned block_count;
 	struct weft_buffer *output;     /* free, empty */

@@ -83,6 +83,8 @@ read_to_end(struct weft_stream *s, struct weft_buffer *into, int64_t deadline)
 		else
 			got = weft__input_read(s, NULL, 0, deadline);
 	}
+	if (got == 0 && s->resumes)
+		s->eof = false;         /* told by that we return */
 	return got < 0 ? -1 : (ssize_t)(into->position - before);
 }
 

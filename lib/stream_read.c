@@ -21,6 +21,8 @@ weft__read_leave(struct weft_stream *s, ssize_t got)
 {
 	if (got >= 0)
 		weft__stream_keep_errno(s, &s->reading);
+	if (got == 0 && s->resumes)
+		s->eof = false;
 	/* Others run while the next reader still waits for his turn: he must
 	 * not move what this one has borrowed. */
 	weft__charge(s->loop, got > 0 ? (size_t)got : 0);
