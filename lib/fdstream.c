@@ -139,11 +139,12 @@ weft__fdstream_adopt(struct weft_stream *s, int fd, struct weft__slot *slot)
 /* --- transfers */
 
 ssize_t
-weft__fdstream_failed(struct weft__fdstream *f)
+weft__fdstream_failed(struct weft__fdstream *f, int event)
 {
 	if (errno == EWOULDBLOCK)
 		errno = EAGAIN;
-	return errno == EIO && f->terminal ? 0 : -1;    /* a pty whose other side is gone */
+	/* To read from a pty whose other side is gone. */
+	return errno == EIO && f->terminal && event == WEFT_READABLE ? 0 : -1;
 }
 
 ssize_t

@@ -56,12 +56,12 @@ void weft__fdstream_free(struct weft_stream *);
 int  weft__fdstream_fd(const struct weft_stream *);
 
 /* What a transfer of so much says about the next; its result. */
-ssize_t weft__fdstream_failed(struct weft__fdstream *);
+ssize_t weft__fdstream_failed(struct weft__fdstream *, int event);
 static inline ssize_t
 weft__fdstream_moved(struct weft__fdstream *f, int event, ssize_t moved, size_t asked)
 {
 	if (moved < 0)
-		return weft__fdstream_failed(f);
+		return weft__fdstream_failed(f, event);
 	if ((size_t)moved < asked && f->drains && !(f->stream.ready & WEFT__ENDED))
 		f->stream.ready &= (uint8_t)~event;
 	return moved;
