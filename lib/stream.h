@@ -235,12 +235,21 @@ void weft__stream_mind_marks(struct weft_stream *);
 /* Ends a read that got so much; errno stays. */
 ssize_t weft__read_leave(struct weft_stream *, ssize_t got);
 
-/* --- stream_write.c */
+/* --- stream_queue.c */
 /* Sends what it can of the queue, wakes who waits for that. */
 void weft__stream_send_queue(struct weft_stream *);
 int  weft__stream_flush(struct weft_stream *, int64_t deadline);
 void weft__stream_drop_queue(struct weft_stream *);
 void weft__stream_flush_task(struct weft__task *);
+/* One try, with the queue in front of iov. How much of iov went, or -1. */
+ssize_t weft__stream_send_some(struct weft_stream *, const struct iovec *iov, int count);
+/* The class has taken nothing: for now, or for ever. */
+void weft__stream_not_sent(struct weft_stream *);
+/* The class will notify, and the loop polls for it, while bytes are queued. */
+void weft__stream_send_later(struct weft_stream *);
+/* Until at most *level bytes are queued, or the stream breaks, or is closed by
+ * somebody else. An errno. *level may change meanwhile. */
+int  weft__stream_wait_level(struct weft_stream *, const size_t *level, int64_t deadline);
 
 /* --- memory.c */
 /* Bytes that were fed and not read. */

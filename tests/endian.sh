@@ -13,6 +13,7 @@ test $qemu != none || { echo "SKIP: no qemu-s390x"; exit 77; }
 temporary=$(mktemp -d) || exit 1
 trap 'rm -rf "$temporary"' EXIT
 cat >"$temporary/config.h" <<'END'
+#define HAVE_STRUCT_MMSGHDR 1
 #define _GNU_SOURCE 1
 #include <assert.h>
 #define WEFT_ASSERT(x) assert(x)
