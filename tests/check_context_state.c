@@ -15,7 +15,9 @@
 #include <stdint.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#ifdef HAVE_UNWIND
 #include <unwind.h>
+#endif
 
 #include "tests/contexts.h"
 
@@ -334,6 +336,7 @@ START_TEST(a_make_in_one_thread_loses_no_signal_of_another)
 }
 END_TEST
 
+#ifdef HAVE_UNWIND
 static _Unwind_Reason_Code
 count_frame(struct _Unwind_Context *frame, void *count)
 {
@@ -354,8 +357,11 @@ unwind_after_a_switch(void *arg)
 	finish(r);
 }
 
+#endif
+
 START_TEST(an_unwinder_stops_at_the_first_frame_of_a_context)
 {
+#ifdef HAVE_UNWIND
 	struct routine r;
 
 	start(&r, unwind_after_a_switch);
@@ -365,6 +371,7 @@ START_TEST(an_unwinder_stops_at_the_first_frame_of_a_context)
 	ck_assert_int_gt(r.count, 1);
 	ck_assert_int_lt(r.count, 10);
 	end(&r);
+#endif
 }
 END_TEST
 

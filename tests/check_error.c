@@ -79,6 +79,9 @@ START_TEST(two_threads_do_not_mix_their_texts)
 	pthread_t thread;
 	void *bad;
 
+	/* musl has one text for all that it does not know. */
+	if (strstr(weft_strerror(errors[0]), "77777") == NULL)
+		return;
 	ck_assert_ok(pthread_create(&thread, NULL, ask_again_and_again, &errors[0]));
 	ck_assert_ptr_eq(ask_again_and_again(&errors[1]), NULL);
 	ck_assert_ok(pthread_join(thread, &bad));

@@ -27,6 +27,7 @@
 
 #include "fiber/context.h"
 #include "fiber/stack.h"
+#include "fiber/stack_guard.h"
 
 #define KIB ((size_t)1024)
 #define LOST (2 * KIB)		/* most that stagger and header may take */
@@ -144,12 +145,18 @@ is_fault(int sig)
 	return sig == SIGSEGV || sig == SIGBUS;
 }
 
-/* False: this system has no such rung. */
+/* False: this system has no such rung, or an emulator says so and does not. */
 static bool
 force(enum weft__guard rung)
 {
 	struct weft__stack *s;
 
+	weft__stack_force_guard(WEFT__GUARD_AUTO);
+	s = take(0);
+	weft__stack_give(&pool, s);
+	if (s->guard > rung)
+		return false;
+	weft__stacks_destroy(&pool);
 	weft__stack_force_guard(rung);
 	s = take(0);
 	weft__stack_give(&pool, s);
@@ -569,7 +576,9 @@ START_TEST(when_memory_runs_out_it_is_ENOMEM_and_nothing_leaks)
 		weft__stacks_destroy(&pool);
 		ck_assert_uint_eq(mapped, before_all);
 	}
-	ck_assert_int_gt(taken, 50 + 100 + 150);
+	/* One region, two and three, each twice as large as the last. */
+	ck_assert_int_gt(taken, 6 * (int)(1024 * KIB /
+	    (16 * KIB + weft__stack_guard_size())));
 }
 END_TEST
 
