@@ -61,6 +61,10 @@ struct weft_fiber {
 	int64_t deadline;               /* in force; INT64_MAX: none */
 	int64_t shielded_until;         /* a cancel is held off; 0: no shield */
 	struct weft__timer timer;
+	uint64_t parked_at;             /* switch number, to find the oldest */
+	int64_t parked_since;           /* ns, by the loop's last look at the clock */
+	uint64_t subject;               /* which descriptor, fiber ...: WEFT__FOR_ */
+	/* so far what a park and a wake touch: two cache lines */
 
 	weft_fn *fn;
 	void *arg;
@@ -80,9 +84,6 @@ struct weft_fiber {
 	struct weft_fiber *older, *newer; /* in the list of all blocks */
 	struct weft__stack *stack;      /* NULL: the thread's own */
 	uint64_t id;
-	uint64_t parked_at;             /* switch number, to find the oldest */
-	int64_t parked_since;           /* ns, by the loop's last look at the clock */
-	uint64_t subject;               /* which descriptor, fiber ...: WEFT__FOR_ */
 	char name[WEFT__NAME_SIZE];
 };
 

@@ -86,6 +86,8 @@ struct weft__searched {
 	size_t lacking;                 /* stream_match.c */
 };
 
+/* In the order of how often it is touched: a read and a write know of the first
+ * three cache lines and of the last. */
 struct weft_stream {
 	const struct weft_stream_class *class;
 	struct weft_loop *loop;
@@ -98,33 +100,33 @@ struct weft_stream {
 	bool shut;                      /* our side has ended */
 	bool coalescing;
 	bool held;                      /* the loop polls for our queue */
+	bool lent;                      /* the program has looked at the input */
+	bool committing;                /* what was put is being written just now */
+	bool elastic;                   /* takes writes whole, beyond the high mark */
 	unsigned users;                 /* fibers inside a call */
+	int read_error, write_error;    /* sticky */
+	struct weft_fiber *reader;      /* parked for input */
+	struct weft__watcher *watchers;
+	struct weft_stream *above;      /* told of what this one is told; or NULL */
 
 	struct weft__side reading, writing;
-	struct weft_fiber *reader;      /* parked for input */
 	struct weft_buffer input;       /* position..limit is unread */
-	size_t input_start, input_end;  /* position and limit when a read left it */
+
+	size_t input_start;             /* its position when a read left it */
 	struct weft__searched searched;
-	bool lent;                      /* the program has looked at it */
 	size_t limit;                   /* longest record */
-	int read_error;                 /* sticky */
-
-	int write_error;                /* sticky */
-	struct weft__queue writers;     /* parked until output has moved */
-	struct weft__task flush;        /* at the end of the turn */
-	struct weft__bytes queue;       /* to be sent */
 	struct weft_buffer *output;     /* put, not committed; NULL: none */
-	bool committing;                /* it is being written just now */
 	size_t low, high;
-
-	struct weft_stream *above;      /* told of what this one is told; or NULL */
-	struct weft__watcher *watchers;
-	bool elastic;                   /* takes writes whole, beyond the high mark */
 	const char *step;               /* what failed, for error_text */
 	struct weft_server *server;             /* who accepted it, or NULL */
 	struct weft_fiber *handler;             /* while that runs */
 	struct weft_stream *older, *newer;      /* meanwhile: the server's list */
 	void *data;
+
+	struct weft__task flush;        /* at the end of the turn */
+	size_t input_end;               /* the limit of input when a read left it */
+	struct weft__queue writers;     /* parked until output has moved */
+	struct weft__bytes queue;       /* to be sent */
 };
 
 /* --- stream.c */
