@@ -18,6 +18,8 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "tests/wrap.h"
+
 enum { ERRORS = 14 };
 
 enum call {
@@ -72,15 +74,6 @@ fails(enum call call)
 	errno = error_to_give;
 	return true;
 }
-
-#define WRAP(call, type, name, failure, parameters, arguments) \
-	type __real_##name parameters; \
-	type __wrap_##name parameters; \
-	type \
-	__wrap_##name parameters \
-	{ \
-		return fails(call) ? failure : __real_##name arguments; \
-	}
 
 /* What is got is counted. */
 #define WRAP_BLOCK(call, name, is_new, parameters, arguments) \

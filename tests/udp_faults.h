@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * tests/udp_faults.h - two sockets, many datagrams, and a system that says no:
+ * the calls below are counted, and the k-th one of a kind may fail, once or from
+ * then on. The test is linked with -Wl,--wrap= for them.
+ */
+#ifndef WEFT_TESTS_UDP_FAULTS_H
+#define WEFT_TESTS_UDP_FAULTS_H
+
+#include <netinet/in.h>
+#include <sys/epoll.h>
+
+#include "tests/udp.h"
+#include "tests/wrap.h"
+
+/* --- faults on demand */
+
+enum { SENDTO, RECVMSG, SENDMSG, SENDMMSG, RECVMMSG, SOCKET, BIND, CONNECT, SETSOCKOPT, CTL,
+	CALLOC, MALLOC, CALLS };
+
+static int count[CALLS];
+static int failing = -1, countdown, error_to_give, times;
+static bool hit, no_batches;
+
+static bool
+fails(int call)
+{
+	count[call]++;
+	if (no_batches && (call == SENDMMSG || call == RECVMMSG)) {
+		errno = ENOSYS;
+		return true;
+	}
+	if (call != failing || --countdown > 0 || countdown <= -times)
+		return false;
+	hit = true;
+	errno = error_to_give;
+	return true;
+}
+
+WRAP(SENDTO, ssize_t, sendto, -1, (int fd, const void *b, size_t n, int f,
+    const struct sockaddr *a, socklen_t l), (fd, b, n, f, a, l))
+WRAP(RECVMSG, ssize_t, recvmsg, -1, (int fd, struct msghdr *m, int f), (fd, m, f))
+WRAP(SENDMSG, ssize_t, sendmsg, -1, (int fd, const struct msghdr *m, int f), (fd, m, f))
+WRAP(SENDMMSG, int, sendmmsg, -1, (int fd, struct mmsghdr *m, unsigned n, int f),
+    (fd, m, n, f))
+WRAP(RECVMMSG, int, recvmmsg, -1, (int fd, struct mmsghdr *m, unsigned n, int f,
+    struct timespec *t), (fd, m, n, f, t))
+WRAP(SOCKET, int, socket, -1, (int family, int type, int protocol),
+    (family, type, protocol))
+WRAP(BIND, int, bind, -1, (int fd, const struct sockaddr *a, socklen_t n), (fd, a, n))
+WRAP(CONNECT, int, connect, -1, (int fd, const struct sockaddr *a, socklen_t n), (fd, a, n))
+WRAP(SETSOCKOPT, int, setsockopt, -1, (int fd, int l, int o, const void *v, socklen_t n),
+    (fd, l, o, v, n))
+WRAP(CTL, int, epoll_ctl, -1, (int set, int how, int fd, struct epoll_event *e),
+    (set, how, fd, e))
+WRAP(CALLOC, void *, calloc, NULL, (size_t n, size_t size), (n, size))
+WRAP(MALLOC, void *, malloc, NULL, (size_t n), (n))
+
+/* The k-th and so many in all. */
+static inline void
+arm(int call, int error, int k, int so_many)
+{
+	failing = call;
+	error_to_give = error;
+	countdown = k;
+	times = so_many;
+	hit = false;
+}
+
+static inline void
+be_yourself(void)
+{
+	failing = -1;
+	no_batches = false;
+	memset(count, 0, sizeof count);
+}
+
+enum { FOR_EVER = 1000000000 };
+
+/* --- two sockets, a sends to b */
+
+static struct weft_udp *a, *b;
+static struct weft_datagram to_b;
+
+enum { MOST = 200 };
+static struct weft_message out[MOST], in[MOST];
+static char texts[MOST][8], got[MOST][8];
+
+static inline void
+open_two(void)
+{
+	a = open_at("127.0.0.1");
+	b = open_at("127.0.0.1");
+	to_b = address_of(b);
+	for (int i = 0; i < MOST; i++) {
+		snprintf(texts[i], sizeof texts[i], "%d", i);
+		out[i] = (struct weft_message){ texts[i], strlen(texts[i]), to_b };
+		in[i] = (struct weft_message){ got[i], sizeof got[i], { .truncated = true } };
+	}
+}
+
+static inline void
+free_two(void)
+{
+	weft_udp_free(a);
+	weft_udp_free(b);
+}
+
+/* --- a case of such tests */
+
+#define BOTH(tc, test) tcase_add_loop_test(tc, test, 0, 2)
+
+static inline TCase *
+fault_case(Suite *suite, const char *name)
+{
+	TCase *tc = test_case(suite, name);
+
+	tcase_add_checked_fixture(tc, be_yourself, be_yourself);
+	return tc;
+}
+
+#endif
