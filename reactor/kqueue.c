@@ -12,13 +12,17 @@
  *               kernel knows whether it polls such a descriptor at all; what
  *               is forgotten, since the number may be another file's as soon
  *               as it is closed
- *   in the      further filters, and a ONCE slot that is armed again: put on
- *   next wait   a list, which the wait hands over; purged when the slot is
- *               forgotten, else it would hit the next user of the number
+ *   in the      further filters: put on a list, which the wait hands over;
+ *   next wait   purged when the slot is forgotten, else it would hit the next
+ *               user of the number
  *
  * So a descriptor costs one fstat and one kevent to get in and one kevent to
  * get out, as with epoll but for the fstat; to arm it further costs nothing, but
- * each report of a ONCE slot is a kevent, too.
+ * each report of a ONCE slot is a kevent, too, and armed again it is new: there
+ * may be another file by that number.
+ *
+ * Files and directories are always ready. What else the kernel refuses (Darwin:
+ * terminals, devices) or does not tell all about is left to select(2): odd.h.
  *
  * Nothing depends on what kernels tell differently: counts in data, flags that
  * come back, error numbers in fflags. At an EV_EOF, poll(2) is asked what it
@@ -40,6 +44,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -47,11 +52,14 @@
 
 #include "reactor/backend.h"
 #include "reactor/compat.h"
+#include "reactor/odd.h"
 
 enum {
 	BATCH = 256,            /* also of changes: each may come back as error */
 	SECONDS_MAX = 1000000   /* Darwin refuses much longer waits */
 };
+
+enum kind { POLLED, ALWAYS_READY, ODD };
 
 static const struct timespec at_once;
 
@@ -59,6 +67,7 @@ struct state {
 	int fd;
 	pid_t owner;
 	int count;              /* changes for the next wait */
+	struct weft__odd odd;
 	struct kevent changes[BATCH], events[BATCH];
 };
 
@@ -72,6 +81,7 @@ open_set(struct weft__reactor *reactor)
 
 	if (state == NULL)
 		return -1;
+	state->odd = (struct weft__odd){ 0 };
 	state->fd = weft__compat_above_standard(kqueue());
 	if (state->fd < 0) {
 		free(state);
@@ -98,6 +108,7 @@ close_set(struct weft__reactor *reactor)
 
 	if (state->fd >= 0 && !inherited(state))
 		close(state->fd);
+	weft__odd_free(&state->odd);
 	free(state);
 }
 
@@ -165,14 +176,23 @@ add_flags(const struct weft__slot *slot)
 	return slot->mode == WEFT__LEVEL ? EV_ADD : EV_ADD | EV_CLEAR;
 }
 
-/* Files and directories report their size, not readiness: silence at the end. */
-static bool
-is_file(int fd)
+/* Files and directories report their size, not readiness: silence at the end.
+ * Of a FIFO with a name Darwin does not report that its last writer has gone. */
+static enum kind
+kind_of(struct state *state, int fd)
 {
 	struct stat status;
 
-	return fstat(fd, &status) == 0 &&
-	    (S_ISREG(status.st_mode) || S_ISDIR(status.st_mode));
+	_Static_assert(sizeof state->events >= PATH_MAX, "room for a path");
+	if (fstat(fd, &status) < 0)
+		return POLLED;
+	if (S_ISREG(status.st_mode) || S_ISDIR(status.st_mode))
+		return ALWAYS_READY;
+#ifdef F_GETPATH
+	if (S_ISFIFO(status.st_mode) && fcntl(fd, F_GETPATH, state->events) == 0)
+		return ODD;
+#endif
+	return POLLED;
 }
 
 /* --- the list */
@@ -241,34 +261,24 @@ means_broken(int error, int fd)
 	return error == EPIPE || (error == EBADF && fcntl(fd, F_GETFD) >= 0);
 }
 
-/* Kernels have many words for not polling such a file; EPERM is ours. */
-static int
-refusal(int error)
+/* Kernels have many words for not polling such a file. */
+static bool
+is_refusal(int error)
 {
-	switch (error) {
-	case EINVAL:
-	case ENODEV:
-	case ENOTSUP:
-	case ENXIO:
-#if EOPNOTSUPP != ENOTSUP
-	case EOPNOTSUPP:
-#endif
-		return EPERM;
-	default:
-		return error;
-	}
+	return error == EINVAL || error == ENODEV || error == ENOTSUP ||
+	    error == EOPNOTSUPP || error == ENXIO || error == EPERM;
 }
 
 /* The first time, when the kernel may refuse. What is ready because it is
  * broken is tried again by the next wait, which reports the error. */
 static int
-add(struct state *state, const struct weft__slot *slot, int events)
+add(struct state *state, struct weft__slot *slot, int events)
 {
 	struct kevent list[2], results[2];
 	int n = changes(list, slot, events, add_flags(slot));
-	int i, broken = 0, error = is_file(slot->fd) ? EPERM : 0;
+	int i, broken = 0, error = 0;
 
-	if (error == 0 && make(state, list, n, results) < 0)
+	if (make(state, list, n, results) < 0)
 		return -1;
 	for (i = 0; i < n && error == 0; i++) {
 		int result = (int)results[i].data;
@@ -276,13 +286,29 @@ add(struct state *state, const struct weft__slot *slot, int events)
 		if (means_broken(result, slot->fd))
 			broken |= event_of(&list[i]);
 		else
-			error = refusal(result);
+			error = result;
 	}
 	if (error == 0)
 		return put(state, slot, broken);
 	delete(state, slot, events);
+	if (is_refusal(error))
+		return weft__odd_add(&state->odd, slot, state->fd);
 	errno = error;
 	return -1;
+}
+
+static int
+begin(struct state *state, struct weft__slot *slot, int events)
+{
+	switch (kind_of(state, slot->fd)) {
+	case ALWAYS_READY:
+		errno = EPERM;
+		return -1;
+	case ODD:
+		return weft__odd_add(&state->odd, slot, state->fd);
+	default:
+		return add(state, slot, events);
+	}
 }
 
 static int
@@ -291,10 +317,12 @@ watch(struct weft__reactor *reactor, struct weft__slot *slot, int events)
 	struct state *state = reactor->state;
 	int result;
 
-	if (slot->in_backend)
+	if (weft__odd_has(&state->odd, slot))
+		return 0;               /* it looks at what is armed */
+	if (slot->in_backend && slot->index != 0)
 		result = put(state, slot, events & ~(int)slot->index);
 	else
-		result = add(state, slot, events);
+		result = begin(state, slot, events);
 	if (result < 0)         /* EBADF: the one descriptor or the other */
 		return errno == EBADF && fcntl(slot->fd, F_GETFD) >= 0 ?
 		    lost(state) : -1;
@@ -308,8 +336,12 @@ forget(struct weft__reactor *reactor, struct weft__slot *slot)
 {
 	struct state *state = reactor->state;
 
-	purge(state, slot->fd);
-	delete(state, slot, (int)slot->index);
+	if (weft__odd_has(&state->odd, slot)) {
+		weft__odd_remove(&state->odd, slot);
+	} else {
+		purge(state, slot->fd);
+		delete(state, slot, (int)slot->index);
+	}
 	slot->in_backend = false;
 }
 
@@ -413,7 +445,7 @@ interval(struct timespec *out, int64_t milliseconds)
 }
 
 static int
-wait_for(struct weft__reactor *reactor, int64_t timeout)
+collect(struct weft__reactor *reactor, int64_t timeout)
 {
 	struct state *state = reactor->state;
 	struct timespec time;
@@ -428,6 +460,27 @@ wait_for(struct weft__reactor *reactor, int64_t timeout)
 	for (i = 0; i < n; i++)
 		report(reactor, &state->events[i]);
 	return n;
+}
+
+/* With odd ones the sleep is in select: what is there already comes first. */
+static int
+wait_for(struct weft__reactor *reactor, int64_t timeout)
+{
+	struct state *state = reactor->state;
+	bool more = false;
+	int n, odd;
+
+	if (state->odd.count == 0)
+		return collect(reactor, timeout);
+	n = collect(reactor, 0);
+	if (n < 0)
+		return n;
+	odd = weft__odd_wait(&state->odd, reactor, state->fd, n > 0 ? 0 : timeout, &more);
+	if (odd < 0)
+		return n > 0 ? n : errno == EBADF ? lost(state) : -1;
+	if (more && n == 0)
+		n = collect(reactor, 0);
+	return odd > 0 && n < 0 ? odd : odd + n;
 }
 
 static int

@@ -16,6 +16,7 @@
 #include "config.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +24,7 @@
 
 #include "reactor/backend.h"
 #include "reactor/compat.h"
+#include "reactor/odd.h"
 #include "reactor/reactor.h"
 
 enum { REST_MS = 10 };
@@ -304,7 +306,9 @@ weft__slot_probe(int fd, int events)
 	while (poll(&probe, 1, 0) < 0)
 		if (errno != EINTR)
 			return -1;
-	if (probe.revents & POLLNVAL) {
+	if (probe.revents & POLLNVAL) { /* or Darwin does not poll(2) it */
+		if (fcntl(fd, F_GETFD) >= 0)
+			return weft__odd_probe(fd, events);
 		errno = EBADF;
 		return -1;
 	}

@@ -199,21 +199,24 @@ replace_it(struct weft__waiter *waiter, int events)
 }
 
 /* Foreign code does that, before the next one waits or while one is told. */
-START_TEST(a_descriptor_that_becomes_a_directory_wakes_all)
+START_TEST(a_descriptor_that_becomes_a_directory_or_a_file_wakes_all)
 {
 	struct once reader, writer;
 	struct weft__slot *slot;
+	char path[] = "/tmp/weft-check-XXXXXX";
 	int ends[2];
 
-	replacement = open("/", O_RDONLY);
+	replacement = _i < 2 ? open("/", O_RDONLY) : mkstemp(path);
+	ck_assert_int_ge(replacement, 0);
+	unlink(path);
 	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
 	replaced = ends[0];
 	slot = weft__slot_open(&reactor, ends[0], WEFT__ONCE);
 	wait_once(slot, &reader, WEFT_READABLE);
-	if (_i == 0)
+	if (_i % 2 == 0)
 		ck_assert_int_eq(dup2(replacement, replaced), replaced);
 	wait_once(slot, &writer, WEFT_WRITABLE);
-	if (_i == 1)
+	if (_i % 2 == 1)
 		writer.waiter.ready = replace_it;
 	poll_times(3);
 	ck_assert_int_eq(reader.calls, 1);
@@ -418,7 +421,8 @@ make_suite(const char *backend)
 	tcase_add_test(tc, LEVEL_rests_for_what_nobody_waits_for_and_others_still_wait);
 	tcase_add_test(tc, ONCE_reports_once_and_then_not_even_a_hang_up);
 	tcase_add_test(tc, ONCE_those_who_wait_for_something_else_still_do);
-	tcase_add_loop_test(tc, a_descriptor_that_becomes_a_directory_wakes_all, 0, 2);
+	tcase_add_loop_test(tc, a_descriptor_that_becomes_a_directory_or_a_file_wakes_all,
+	    0, 4);
 	tcase_add_test(tc, a_waiter_that_was_removed_is_not_told);
 	tcase_add_test(tc, a_regular_file_is_always_ready);
 	tcase_add_test(tc, a_rest_takes_a_slot_out_until_the_next_want);

@@ -6,6 +6,10 @@
  *                     file; a peer's queue sees the end
  * shutdown            remembered: a write filter reports it
  * connect             FreeBSD says at once that a port of its own is closed
+ * fcntl               Darwin: F_GETPATH, as far as anybody asks
+ * poll                Darwin: does not know devices
+ *
+ * Which kernel it is, is here, too.
  *
  * What the C library closes inside itself (fclose) does not come by here.
  */
@@ -14,7 +18,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -23,6 +32,26 @@
 enum { NUMBERS = 1 << 16, HIGH = 600 };
 
 static bool shut[NUMBERS];
+
+static bool
+is_kind(const char *name)
+{
+	const char *kind = getenv("KQUEUE_DOUBLE");
+
+	return kind != NULL && strcmp(kind, name) == 0;
+}
+
+bool
+kqueue_openbsd(void)
+{
+	return is_kind("openbsd");
+}
+
+bool
+kqueue_darwin(void)
+{
+	return is_kind("darwin");
+}
 
 bool
 kqueue_was_shut(int fd)
@@ -140,4 +169,52 @@ connect(int fd, const struct sockaddr *address, socklen_t length)
 		getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size);
 	errno = error;
 	return result;
+}
+
+bool
+kqueue_is_fifo(int fd)
+{
+	char link[64], first = 0;
+	struct stat status;
+
+	snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+	return fstat(fd, &status) == 0 && S_ISFIFO(status.st_mode) &&
+	    readlink(link, &first, 1) == 1 && first == '/';
+}
+
+int
+fcntl(int fd, int what, ...)
+{
+	va_list arguments;
+	long argument;
+
+	va_start(arguments, what);
+	argument = va_arg(arguments, long);
+	va_end(arguments);
+	if (what != F_GETPATH)
+		return (int)syscall(SYS_fcntl, fd, what, argument);
+	errno = EBADF;
+	return kqueue_darwin() && kqueue_is_fifo(fd) ? 0 : -1;
+}
+
+static bool
+is_device(int fd)
+{
+	struct stat status;
+
+	return fstat(fd, &status) == 0 && S_ISCHR(status.st_mode);
+}
+
+int
+poll(struct pollfd *set, nfds_t count, int timeout)
+{
+	struct timespec time = { timeout / 1000, timeout % 1000 * 1000000L };
+	int ready = ppoll(set, count, timeout < 0 ? NULL : &time, NULL);
+
+	for (nfds_t i = 0; ready >= 0 && kqueue_darwin() && i < count; i++)
+		if (is_device(set[i].fd)) {
+			ready += set[i].revents == 0;
+			set[i].revents = POLLNVAL;
+		}
+	return ready;
 }

@@ -41,14 +41,6 @@ unsigned long kqueue_kevents;
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-bool
-kqueue_openbsd(void)
-{
-	const char *kind = getenv("KQUEUE_DOUBLE");
-
-	return kind != NULL && strcmp(kind, "openbsd") == 0;
-}
-
 void
 kqueue_lock(void)
 {

@@ -41,8 +41,6 @@ struct kqueue {
 extern const char *const weft_test_kqueues[];
 extern struct kqueue *kqueue_all;
 extern unsigned long kqueue_kevents;    /* how often kevent() was called */
-/* KQUEUE_DOUBLE=openbsd in the environment; else it is FreeBSD. */
-bool kqueue_openbsd(void);
 void kqueue_lock(void);
 void kqueue_unlock(void);
 struct knote *kqueue_find(struct kqueue *, uintptr_t ident, int filter);
@@ -78,6 +76,13 @@ void kqueue_file_edge(struct knote *, bool state);
 bool kqueue_file_true(struct knote *);
 
 /* --- kqueue_calls.c: calls that do more where there is a kqueue */
+/* KQUEUE_DOUBLE=openbsd in the environment; else it is FreeBSD. */
+bool kqueue_openbsd(void);
+/* KQUEUE_DOUBLE=darwin: as FreeBSD, save for what is said of Darwin, which was
+ * not measured: no devices, not even for poll(2), and no end of FIFOs. */
+bool kqueue_darwin(void);
+/* A pipe that has a name. */
+bool kqueue_is_fifo(int fd);
 /* Whether shutdown() was called for writing. */
 bool kqueue_was_shut(int fd);
 int  kqueue_close(int fd);

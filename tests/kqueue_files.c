@@ -146,6 +146,8 @@ kqueue_file_attach(struct knote *knote)
 	bool reading = knote->event.filter == EVFILT_READ;
 	int fd = (int)knote->event.ident, error;
 
+	if (kqueue_darwin() && type_of(fd) == S_IFCHR)
+		return EINVAL;
 	if (!reading && !kqueue_openbsd() && type_of(fd) == S_IFIFO &&
 	    look(fd, 0) & POLLERR)
 		return EPIPE;
@@ -256,6 +258,9 @@ kqueue_file_edge(struct knote *knote, bool state)
 	bool was_half = knote->half;
 
 	if (!kqueue_file_true(knote))
+		return;
+	if (kqueue_darwin() && knote->event.data == 0 &&
+	    kqueue_is_fifo((int)knote->event.ident))
 		return;
 	if (knote->event.filter == EVFILT_WRITE && !(knote->event.flags & EV_EOF)) {
 		knote->half = look((int)knote->event.ident, POLLRDHUP) & POLLRDHUP;

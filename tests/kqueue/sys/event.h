@@ -42,6 +42,9 @@
 #define NOTE_NSECONDS   0x00000008U
 #endif
 
+/* Darwin's, of <fcntl.h>: see kqueue_calls.c. */
+#define F_GETPATH       50
+
 struct kevent {
 	uintptr_t ident;
 	short filter;
