@@ -224,9 +224,11 @@ weft_stream_writev(struct weft_stream *s, const struct iovec *iov, int count,
 static bool
 joins(const struct weft_stream *s, size_t n)
 {
-	return s->coalescing && s->flush.queued && s->watchers == NULL &&
-	    n <= s->queue.size - s->queue.tail &&
-	    weft_stream_queued(s) + n <= (size_t)WEFT__COALESCED;
+	size_t queued = weft_stream_queued(s);
+
+	return s->coalescing && s->flush.queued && s->watchers == NULL && !s->shut &&
+	    n > 0 && n <= s->queue.size - s->queue.tail && queued <= s->high &&
+	    queued + n <= (size_t)WEFT__COALESCED;
 }
 
 /* Nobody waits, and nothing has gone wrong. */

@@ -210,6 +210,38 @@ START_TEST(flush_close_and_turning_it_off_send_what_was_coalesced)
 }
 END_TEST
 
+START_TEST(what_is_written_after_a_shutdown_in_the_same_turn_is_epipe)
+{
+	open_kind(_i, ends);
+	ck_assert_ok(weft_stream_set_coalescing(ends[0], true));
+	write_all(ends[0], "last", 4);
+	ck_assert_ok(weft_stream_shutdown(ends[0], soon_enough()));
+	ck_assert_fails(weft_stream_write(ends[0], "x", 1, soon_enough()), EPIPE);
+	expect_text(ends[1], "last");
+	free_ends(ends);
+}
+END_TEST
+
+START_TEST(coalesced_writes_keep_the_high_mark)
+{
+	size_t peak = 0;
+
+	open_kind(_i, ends);
+	ck_assert_ok(weft_stream_set_coalescing(ends[0], true));
+	ck_assert_ok(weft_stream_set_watermarks(ends[0], 5, 15));
+	for (int i = 0; i < 50; i++) {
+		weft_stream_write(ends[0], "0123456789", 10, soon_enough());
+		if (weft_stream_queued(ends[0]) > peak)
+			peak = weft_stream_queued(ends[0]);
+	}
+	ck_assert_uint_le(peak, 15 + 10);       /* the last one may go beyond */
+	ck_assert_gives(weft_stream_write(ends[0], NULL, 0, soon_enough()), 0);
+	for (int i = 0; i < 50; i++)
+		expect_text(ends[1], "0123456789");
+	free_ends(ends);
+}
+END_TEST
+
 START_TEST(a_stream_freed_before_the_turn_ends_sends_nothing)
 {
 	open_kind(_i, ends);
@@ -374,6 +406,8 @@ make_suite(const char *backend)
 	EVERY_DESCRIPTOR(tc, coalesced_writes_leave_in_one_call_at_the_end_of_the_turn);
 	EVERY_DESCRIPTOR(tc, coalesced_writes_leave_at_16_kib);
 	EVERY_KIND(tc, flush_close_and_turning_it_off_send_what_was_coalesced);
+	EVERY_KIND(tc, what_is_written_after_a_shutdown_in_the_same_turn_is_epipe);
+	EVERY_KIND(tc, coalesced_writes_keep_the_high_mark);
 	EVERY_KIND(tc, a_stream_freed_before_the_turn_ends_sends_nothing);
 
 	tc = kernel_case(suite, "vectors and printf");
