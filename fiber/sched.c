@@ -19,6 +19,7 @@
 #include "config.h"
 
 #include <errno.h>
+#include <limits.h>
 
 #include "fiber/fiber.h"
 
@@ -122,10 +123,20 @@ budget(struct weft_loop *loop, bool busy)
 	return loop->span = fit > 0 ? (unsigned)fit : 1;
 }
 
+/* Whoever makes a turn lends his stack to what runs in it, no more: that neither
+ * yields for him nor is cancelled with him. */
+static void
+lend_stack(struct weft_loop *loop)
+{
+	loop->front.credit = LONG_MAX;
+	loop->front.alarm = loop->reactor.inherited;
+}
+
 static void
 prepare_turn(struct weft_loop *loop)
 {
 	loop->stats.turns++;
+	lend_stack(loop);
 	weft__loop_run_tasks(loop);
 	weft__loop_run_posts(loop);
 	expire(loop);
@@ -245,6 +256,22 @@ weft__spent(struct weft_loop *loop)
 	loop->front.credit = WEFT__CREDIT;
 	if (weft__loop_check(loop) == 0)
 		weft__sched_yield(loop);
+}
+
+struct weft__respite
+weft__respite_begin(struct weft_loop *loop)
+{
+	struct weft__respite before = { loop->front.credit, loop->front.alarm };
+
+	lend_stack(loop);
+	return before;
+}
+
+void
+weft__respite_end(struct weft_loop *loop, struct weft__respite before)
+{
+	loop->front.credit = before.credit;
+	loop->front.alarm |= before.alarm;
 }
 
 int

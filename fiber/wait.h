@@ -91,6 +91,14 @@ weft__charge(struct weft_loop *loop, size_t bytes)
 	if (front->credit < 0)
 		weft__spent(loop);
 }
+/* In between the running fiber neither yields nor is cancelled, whatever is done
+ * on its stack; nobody may park. */
+struct weft__respite {
+	long credit;
+	bool alarm;
+};
+struct weft__respite weft__respite_begin(struct weft_loop *);
+void weft__respite_end(struct weft_loop *, struct weft__respite before);
 /* Parks the running fiber until weft__wake, or ETIMEDOUT, EAGAIN (WEFT_NOWAIT),
  * ECANCELED, EDEADLK, ECHILD. */
 enum weft__waiting {

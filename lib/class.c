@@ -2,6 +2,9 @@
 /*
  * Streams of classes that programs write. The table is kept with the stream:
  * it may come from an older header and lack what is new at its end.
+ *
+ * A try of such a class may be made of calls on other streams. Whoever's stack
+ * it runs on, it must not be interrupted: others would try the same once more.
  */
 #include "config.h"
 
@@ -14,9 +17,34 @@
 struct custom {
 	struct weft_stream stream;      /* first */
 	struct weft_stream_class class; /* ours: frees the whole */
-	void (*free)(struct weft_stream *);     /* the program's */
+	/* The program's: */
+	ssize_t (*read)(struct weft_stream *, void *, size_t);
+	ssize_t (*writev)(struct weft_stream *, const struct iovec *, int);
+	void (*free)(struct weft_stream *);
 	void *object;
 };
+
+static ssize_t
+read_custom(struct weft_stream *s, void *dst, size_t n)
+{
+	struct weft_loop *loop = s->loop;
+	struct weft__respite before = weft__respite_begin(loop);
+	ssize_t got = ((struct custom *)s)->read(s, dst, n);
+
+	weft__respite_end(loop, before);
+	return got;
+}
+
+static ssize_t
+writev_custom(struct weft_stream *s, const struct iovec *iov, int count)
+{
+	struct weft_loop *loop = s->loop;
+	struct weft__respite before = weft__respite_begin(loop);
+	ssize_t sent = ((struct custom *)s)->writev(s, iov, count);
+
+	weft__respite_end(loop, before);
+	return sent;
+}
 
 static void
 free_custom(struct weft_stream *s)
@@ -47,7 +75,11 @@ weft_stream_new(const struct weft_stream_class *class, void *object)
 		return NULL;
 	memcpy(&custom->class, class, class->size < sizeof custom->class ?
 	    class->size : sizeof custom->class);
+	custom->read = custom->class.read;
+	custom->writev = custom->class.writev;
 	custom->free = custom->class.free;
+	custom->class.read = read_custom;
+	custom->class.writev = writev_custom;
 	custom->class.free = free_custom;
 	custom->object = object;
 	weft__stream_init(&custom->stream, &custom->class, loop);

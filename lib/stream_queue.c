@@ -79,6 +79,8 @@ weft__stream_send_some(struct weft_stream *s, const struct iovec *iov, int count
 	while (count-- > 0 && n < WEFT__VECTORS)
 		all[n++] = *iov++;
 	sent = s->class->writev(s, all, n);
+	if (s->ended)                   /* the class has aborted it, and so the queue */
+		return weft__fail(EBADF);
 	if (sent < 0) {
 		weft__stream_not_sent(s);
 		return -1;
@@ -152,6 +154,8 @@ weft__stream_wait_level(struct weft_stream *s, const size_t *level, int64_t dead
 				error = 0;
 		}
 	}
+	if (s->ended)
+		return EBADF;
 	return s->write_error != 0 ? s->write_error : error;
 }
 

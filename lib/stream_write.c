@@ -261,6 +261,7 @@ weft_stream_write(struct weft_stream *s, const void *src, size_t n, int64_t dead
 			weft__stream_not_sent(s);
 	}
 	if (n > 0 && sent == (ssize_t)n) {
+		weft__stream_keep_errno(s, &s->writing);
 		weft__stream_leave(s, &s->writing);
 		weft__charge(loop, n);
 		return sent;
