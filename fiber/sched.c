@@ -237,6 +237,8 @@ weft__sched_leave(struct weft_loop *loop)
 	if (self->detached)
 		weft__fiber_recycle(self);
 	become(loop, next);
+	/* One that ends in a forked child leaves the others with ECHILD, too. */
+	loop->front.alarm |= loop->reactor.inherited;
 	weft__context_leave(&self->context, &next->context);
 }
 

@@ -211,6 +211,30 @@ START_TEST(the_other_fibers_are_gone_in_the_child)
 END_TEST
 
 static int
+fork_and_end(void *arg)
+{
+	*(pid_t *)arg = fork();
+	return 0;
+}
+
+/* In the child the fiber that has forked ends, and this one is next. */
+START_TEST(who_runs_next_in_the_child_is_refused_too)
+{
+	pid_t parent = getpid(), child = -1;
+	struct weft_fiber *fiber = weft_spawn(fork_and_end, &child);
+	int status = -1;
+
+	ck_assert_int_eq(child, -1);
+	weft_yield();
+	if (getpid() != parent)
+		_exit(weft_yield() < 0 && errno == ECHILD ? 0 : 1);
+	ck_assert_ok(weft_join(fiber, NULL, WEFT_NEVER));
+	ck_assert_int_eq(waitpid(child, &status, 0), child);
+	ck_assert_int_eq(status, 0);
+}
+END_TEST
+
+static int
 hello(struct weft_stream *client, void *arg)
 {
 	return weft_stream_write(client, arg, 1, WEFT_NEVER) == 1 ? 0 : -1;
@@ -308,6 +332,7 @@ make_suite(const char *backend)
 	tcase_add_test(tc, a_daemon_that_forks_twice_works);
 	tcase_add_test(tc, what_the_child_does_leaves_the_parents_set_alone);
 	tcase_add_test(tc, the_other_fibers_are_gone_in_the_child);
+	tcase_add_test(tc, who_runs_next_in_the_child_is_refused_too);
 	tcase_add_test(tc, a_server_can_be_served_again_in_the_child);
 	tcase_add_test(tc, wake_ups_work_in_the_child);
 	return suite;
