@@ -440,14 +440,15 @@ weft__reactor_poll(struct weft__reactor *reactor, int64_t timeout)
 	reactor->stats.polls++;
 	if (reactor->wake.slot == NULL && !reactor->inherited)
 		weft__wake_open(&reactor->wake, reactor);       /* or next time */
-	n = reactor->backend->wait(reactor, timeout);
+	/* What a new set did not take is told now, not when something comes. */
+	n = reactor->backend->wait(reactor, reactor->child_ended ? 0 : timeout);
 	if (n < 0)
 		mend(reactor, timeout);
 	else
 		reactor->failed_polls = 0;
+	useful = weft__children_tell(reactor);
 	if (n <= 0)
 		return;
-	useful = weft__children_tell(reactor);
 	for (slot = reactor->batch; slot != NULL; slot = next) {
 		next = slot->marked;
 		slot->in_batch = false;
