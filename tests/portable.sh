@@ -27,7 +27,7 @@ jobs=-j$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 unset MAKEFLAGS MFLAGS MAKELEVEL CFLAGS CPPFLAGS LDFLAGS DESTDIR CC
 ran=0 failed=0
 
-contexts="check_context check_context_state check_stack"
+contexts="check_context check_context_state check_stack check_stack_guard"
 fibers="check_cancel check_channel check_deadline check_fiber check_local
 	check_lock check_sched check_scope check_select check_sync check_wait"
 buffers="check_buffer check_buffer_grow check_buffer_io check_buffer_iov
