@@ -133,7 +133,7 @@ by_fibers(void)
 struct waker {
 	struct weft_loop *loop;
 	struct weft_fiber *fiber;
-	enum call failing;
+	enum faulty failing;
 	int error, countdown;
 	long blocks;                    /* that it leaves to the loop */
 };
@@ -181,7 +181,7 @@ from_a_thread(void)
 /* --- on a thread of its own, whose end gives everything back */
 
 struct attempt {
-	enum call call;
+	enum faulty call;
 	int error, k;                   /* what is to fail */
 	int result, why;                /* how it ended */
 	uint64_t turns;
@@ -237,7 +237,7 @@ attempt_it(void *arg)
 }
 
 static struct attempt
-attempt(enum call call, int error, int k)
+attempt(enum faulty call, int error, int k)
 {
 	struct attempt attempt = { .call = call, .error = error, .k = k };
 	pthread_t thread;
@@ -263,13 +263,13 @@ makes_sense(int why, int error)
 
 /* Interrupted, "not now" for no reason, or a poller that has to be mended. */
 static bool
-is_harmless(enum call call, int error)
+is_harmless(enum faulty call, int error)
 {
 	return error == EINTR || call == WAIT || call == POLL;
 }
 
 static bool
-is_called(enum call call)
+is_called(enum faulty call)
 {
 	bool epoll = strcmp(getenv("WEFT_BACKEND"), "epoll") == 0;
 
@@ -290,13 +290,13 @@ START_TEST(whatever_call_fails_it_is_told_and_nothing_is_left_or_spins)
 
 		hit = true;
 		for (k = 1; hit; k++) {
-			struct attempt it = attempt((enum call)_i, error, k);
+			struct attempt it = attempt((enum faulty)_i, error, k);
 
 			ck_assert_int_lt(k, CALLS_MAX);
 			ck_assert(!garbled);
 			ck_assert_msg(it.result == 0 || (hit && makes_sense(it.why, error)),
 			    "%d-th %s, %s: %s", k, name, text, strerror(it.why));
-			ck_assert_msg(it.result == 0 || !is_harmless((enum call)_i, error),
+			ck_assert_msg(it.result == 0 || !is_harmless((enum faulty)_i, error),
 			    "%d-th %s, %s: comes out as %s", k, name, text,
 			    strerror(it.why));
 			ck_assert_msg(it.turns < TURNS, "%d-th %s, %s: it spins", k, name,
@@ -308,7 +308,7 @@ START_TEST(whatever_call_fails_it_is_told_and_nothing_is_left_or_spins)
 			    "%d-th %s, %s: %d descriptors are left", k, name, text,
 			    open_descriptors() - before);
 		}
-		ck_assert_msg(k > 2 || !is_called((enum call)_i), "%s is not called", name);
+		ck_assert_msg(k > 2 || !is_called((enum faulty)_i), "%s is not called", name);
 	}
 	pthread_key_delete(at_the_end);
 }

@@ -7,6 +7,8 @@
  * The name "many.test" has the addresses of all hosts, in their order. Their
  * sockets are pairs: what connects gets one end, the test has the other. While
  * a connection is not there the end is full, so that it is not writable.
+ *
+ * With FAULTS_IN_A_FAKE_NET, its sockets fail as faults.h is told, too.
  */
 #ifndef WEFT_TESTS_FAKE_NET_H
 #define WEFT_TESTS_FAKE_NET_H
@@ -15,9 +17,22 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <pthread.h>
+#include <stdbool.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#ifdef FAULTS_IN_A_FAKE_NET
+#include "tests/faults.h"
+#else
+enum faulty { SOCKET, CONNECT };
+
+static inline bool
+fails(enum faulty call)
+{
+	(void)call;
+	return false;
+}
+#endif
 #include "tests/streams.h"
 
 enum fate { ANSWERS, REFUSES, SILENT, READY };  /* READY: it will be writable */
@@ -60,6 +75,7 @@ int __wrap_getsockopt(int, int, int, void *, socklen_t *);
 /* --- names */
 
 static struct addrinfo fake_list[HOSTS];
+static int lists_out;                   /* given and not freed */
 
 static int
 fake_addresses(const char *port, const struct addrinfo *hints, struct addrinfo **list)
@@ -80,6 +96,7 @@ fake_addresses(const char *port, const struct addrinfo *hints, struct addrinfo *
 		__real_freeaddrinfo(one);
 	}
 	*list = fake_list;
+	lists_out++;
 	return 0;
 }
 
@@ -102,7 +119,9 @@ __wrap_getaddrinfo(const char *host, const char *port, const struct addrinfo *hi
 void
 __wrap_freeaddrinfo(struct addrinfo *list)
 {
-	if (list != fake_list)
+	if (list == fake_list)
+		lists_out--;
+	else
 		__real_freeaddrinfo(list);
 }
 
@@ -119,6 +138,8 @@ __wrap_socket(int family, int type, int protocol)
 		errno = EMFILE;
 		return -1;
 	}
+	if (fails(SOCKET))
+		return -1;
 	if (pair_count == PAIRS || socketpair(AF_UNIX, type, 0, ends) < 0)
 		return -1;
 	pairs[pair_count].ours = ends[0];
@@ -170,10 +191,12 @@ int
 __wrap_connect(int fd, const struct sockaddr *address, socklen_t length)
 {
 	struct host *host = faking ? host_at(address) : NULL;
-	int i;
+	int i, failure = 0;
 
 	if (host == NULL)
 		return __real_connect(fd, address, length);
+	if (fails(CONNECT))
+		failure = errno;
 	host->order = ++tries;
 	host->tried_at = weft_now();
 	if (address->sa_family == AF_INET6)
@@ -185,11 +208,11 @@ __wrap_connect(int fd, const struct sockaddr *address, socklen_t length)
 	for (i = 0; i < pair_count; i++)
 		if (pairs[i].ours == fd)
 			host->theirs = pairs[i].theirs;
-	if (host->fate == ANSWERS)
-		return 0;
 	if (host->fate == SILENT)
 		fill_up(fd);
-	errno = host->fate == REFUSES ? host->error : EINPROGRESS;
+	if (host->fate == ANSWERS && failure == 0)
+		return 0;
+	errno = failure != 0 ? failure : host->fate == REFUSES ? host->error : EINPROGRESS;
 	return -1;
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * tests/faults.h - calls that fail on demand, in the thread that wants them to:
- * set `failing`, `error_to_give`, and `countdown` to k for the k-th call.
+ * set `failing`, `error_to_give`, and `countdown` to k for the k-th call. With
+ * FAULTS_IN_A_FAKE_NET, sockets are made and connected by fake_net.h.
  */
 #ifndef WEFT_TESTS_FAULTS_H
 #define WEFT_TESTS_FAULTS_H
@@ -22,7 +23,7 @@
 
 enum { ERRORS = 14 };
 
-enum call {
+enum faulty {
 	CREATE, CTL, WAIT, POLL, EVENTFD, SOCKET, CONNECT, ACCEPT, READ, WRITE, WRITEV,
 	SEND, SENDMSG, PIPE, MMAP, MALLOC, CALLOC, REALLOC, STRDUP, CALLS
 };
@@ -58,7 +59,7 @@ static const struct {
 	[STRDUP] = { "strdup", { ENOMEM } },
 };
 
-static _Thread_local enum call failing = CALLS;
+static _Thread_local enum faulty failing = CALLS;
 static _Thread_local int countdown, error_to_give;
 static bool hit;
 static int replaced = -1;       /* a descriptor that is not the loop's any more */
@@ -66,7 +67,7 @@ static int replaced = -1;       /* a descriptor that is not the loop's any more 
 static _Thread_local long blocks, mapped;
 
 static bool
-fails(enum call call)
+fails(enum faulty call)
 {
 	if (call != failing || --countdown != 0)
 		return false;
@@ -91,8 +92,10 @@ fails(enum call call)
 WRAP(CREATE, int, epoll_create1, -1, (int flags), (flags))
 WRAP(POLL, int, poll, -1, (struct pollfd *set, nfds_t n, int timeout), (set, n, timeout))
 WRAP(EVENTFD, int, eventfd, -1, (unsigned n, int flags), (n, flags))
+#ifndef FAULTS_IN_A_FAKE_NET
 WRAP(SOCKET, int, socket, -1, (int family, int type, int protocol),
     (family, type, protocol))
+#endif
 WRAP(ACCEPT, int, accept4, -1, (int fd, struct sockaddr *a, socklen_t *n, int f),
     (fd, a, n, f))
 WRAP(READ, ssize_t, read, -1, (int fd, void *to, size_t n), (fd, to, n))
@@ -147,6 +150,7 @@ __wrap_epoll_wait(int set, struct epoll_event *events, int n, int timeout)
 	return __real_epoll_wait(set, events, n, timeout);
 }
 
+#ifndef FAULTS_IN_A_FAKE_NET
 /* An interrupted one goes on. */
 int
 __wrap_connect(int fd, const struct sockaddr *to, socklen_t length)
@@ -158,6 +162,7 @@ __wrap_connect(int fd, const struct sockaddr *to, socklen_t length)
 	errno = error_to_give;
 	return -1;
 }
+#endif
 
 char *
 __wrap_strdup(const char *text)
