@@ -230,6 +230,7 @@ main(int argc, char **argv)
 {
 	struct weft_server *server;
 	sigset_t ends;
+	int result;
 
 	if (argc < 4 || argc > 5 || (root = open(argv[1], O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0) {
 		fprintf(stderr, "usage: httpd DIRECTORY HOST PORT [SECONDS]\n");
@@ -246,5 +247,7 @@ main(int argc, char **argv)
 	sigaddset(&ends, SIGINT);
 	sigaddset(&ends, SIGTERM);
 	weft_signal_wait(&ends, NULL, WEFT_NEVER);
-	return weft_server_close(server, weft_after(patience)) < 0;
+	result = weft_server_close(server, weft_after(patience)) < 0;
+	weft_server_free(server);
+	return result;
 }
