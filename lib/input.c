@@ -154,7 +154,8 @@ weft__input_append(struct weft_stream *s, const void *bytes, size_t n)
 }
 
 /* Room for at least one more byte. Memory doubles, and bytes move only when
- * half of it is free: a record costs its copy once more at most. */
+ * half of it is free: a record costs its copy once more if it just fits, twice
+ * more at most. */
 static int
 make_room(struct weft_stream *s)
 {
