@@ -110,19 +110,18 @@ weft_pipe_open(int read_fd, int write_fd)
 int
 weft_pipe_pair(struct weft_stream *ends[2])
 {
-	int fd[2];
+	int fd[2], error;
 
 	if (weft__compat_pipe(fd) < 0)
 		return -1;
 	ends[0] = weft_pipe_open(fd[0], -1);
-	ends[1] = weft_pipe_open(-1, fd[1]);
-	if (ends[0] != NULL && ends[1] != NULL)
+	ends[1] = ends[0] != NULL ? weft_pipe_open(-1, fd[1]) : NULL;
+	if (ends[1] != NULL)
 		return 0;
+	error = errno;
 	if (ends[0] == NULL)
 		close(fd[0]);
-	if (ends[1] == NULL)
-		close(fd[1]);
+	close(fd[1]);
 	weft_stream_free(ends[0]);
-	weft_stream_free(ends[1]);
-	return weft__fail(ENOMEM);
+	return weft__fail(error);
 }
