@@ -438,8 +438,10 @@ weft__reactor_poll(struct weft__reactor *reactor, int64_t timeout)
 	reactor->batch = NULL;
 	reactor->batch_end = &reactor->batch;
 	reactor->stats.polls++;
-	if (reactor->wake.slot == NULL && !reactor->inherited)
-		weft__wake_open(&reactor->wake, reactor);       /* or next time */
+	/* Or next time. Who has sent meanwhile has sent to nowhere. */
+	if (reactor->wake.slot == NULL && !reactor->inherited &&
+	    weft__wake_open(&reactor->wake, reactor) == 0)
+		timeout = 0;
 	/* What a new set did not take is told now, not when something comes. */
 	n = reactor->backend->wait(reactor, reactor->child_ended ? 0 : timeout);
 	if (n < 0)

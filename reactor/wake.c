@@ -56,7 +56,7 @@ weft__wake_open(struct weft__wake *wake, struct weft__reactor *reactor)
 		return -1;
 	wake->read_fd = fds[0];
 	wake->write_fd = fds[1];
-	atomic_init(&wake->state, RUNNING);
+	atomic_store(&wake->state, RUNNING);
 	wake->slot = weft__slot_open(reactor, fds[0], WEFT__LEVEL);
 	if (wake->slot != NULL) {
 		wake->slot->notify = drain;

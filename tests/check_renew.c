@@ -348,13 +348,22 @@ END_TEST
 START_TEST(a_wake_up_that_is_closed_is_made_anew)
 {
 	int fd = reactor.wake.read_fd, set = take_set_away(_i);
+	int64_t began;
 
 	take_away(fd, _i);                        /* of 1: the next pipe is there */
 	if (_i == 1 && reactor.wake.write_fd != fd)
 		goto end;
 	if (_i == 1)                            /* weft hears of it when it uses it */
 		weft__slot_close(&reactor, weft__slot_find(&reactor, fd));
-	poll_times(2);
+	else
+		poll_now();
+	ck_assert_ptr_null(reactor.wake.slot);
+	ck_assert(weft__wake_sleep(&reactor.wake));
+	began = weft__clock();
+	weft__wake_send(&reactor.wake);         /* to nowhere, and not in vain */
+	weft__reactor_poll(&reactor, 10000);
+	ck_assert_int_lt(weft__clock() - began, 10000);
+	weft__wake_rise(&reactor.wake);
 	ck_assert_int_ge(fcntl(reactor.wake.read_fd, F_GETFD), 0);
 	ck_assert(weft__wake_sleep(&reactor.wake));
 	weft__wake_send(&reactor.wake);
