@@ -68,6 +68,8 @@ weft__socket_send(struct weft_stream *s, const struct iovec *iov, int count)
 	while (sent < 0 && errno == EINTR);
 	if (WEFT__SOCKETS_RAISE_SIGPIPE)
 		weft__sigpipe_release(&held);
+	if (sent < 0 && errno == EPROTOTYPE)    /* macOS, while it is torn down */
+		errno = ECONNRESET;
 	return weft__fdstream_sent(f, sent, weft__vectors_length(iov, count));
 }
 

@@ -63,12 +63,13 @@ weft__stream_not_sent(struct weft_stream *s)
 		weft__stream_break_write(s, errno, "write");
 }
 
-/* One try, with the queue in front of iov. How much of iov went, or -1. */
+/* One try, with the queue in front of iov, and no more than any kernel takes.
+ * How much of iov went, or -1. */
 ssize_t
 weft__stream_send_some(struct weft_stream *s, const struct iovec *iov, int count)
 {
 	struct iovec all[WEFT__VECTORS];
-	size_t queued = weft_stream_queued(s);
+	size_t queued = weft_stream_queued(s), total = queued;
 	int n = 0;
 	ssize_t sent;
 
@@ -76,8 +77,12 @@ weft__stream_send_some(struct weft_stream *s, const struct iovec *iov, int count
 		return weft__fail(EAGAIN);
 	if (queued > 0)
 		all[n++] = (struct iovec){ weft__bytes_first(&s->queue), queued };
-	while (count-- > 0 && n < WEFT__VECTORS)
-		all[n++] = *iov++;
+	for (; count > 0 && n < WEFT__VECTORS && total < WEFT__TRANSFER_MAX; count--, n++) {
+		all[n] = *iov++;
+		if (all[n].iov_len > WEFT__TRANSFER_MAX - total)
+			all[n].iov_len = WEFT__TRANSFER_MAX - total;
+		total += all[n].iov_len;
+	}
 	sent = s->class->writev(s, all, n);
 	if (s->ended)                   /* the class has aborted it, and so the queue */
 		return weft__fail(EBADF);

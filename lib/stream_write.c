@@ -255,7 +255,7 @@ weft_stream_write(struct weft_stream *s, const void *src, size_t n, int64_t dead
 	if (joins(s, n)) {
 		weft__bytes_put(&s->queue, src, n);
 		sent = (ssize_t)n;
-	} else if (n > 0 && is_clear(s)) {
+	} else if (n > 0 && n <= WEFT__TRANSFER_MAX && is_clear(s)) {
 		sent = s->class->writev(s, &iov, 1);
 		if (sent < 0)
 			weft__stream_not_sent(s);

@@ -4,6 +4,8 @@
  */
 #include "config.h"
 
+#include <sys/mman.h>
+
 #include "tests/full_kernel.h"
 #include "tests/streams.h"
 
@@ -279,6 +281,39 @@ START_TEST(a_flush_in_the_past_still_gets_one_try)
 }
 END_TEST
 
+/* Some kernels refuse more. */
+START_TEST(no_call_offers_more_than_a_gibibyte)
+{
+	const size_t n = 3 * ((size_t)1 << 29);
+	void *much = mmap(NULL, n, PROT_READ, MAP_PRIVATE | MAP_ANON | MAP_NORESERVE, -1, 0);
+	struct iovec twice[2] = { { much, n }, { much, n } };
+
+	if (much == MAP_FAILED)
+		return;
+	open_kind(_i, ends);
+	full = true;
+	ck_assert_int_gt(weft_stream_write(ends[1], much, n, WEFT_NOWAIT), 0);
+	ck_assert_uint_eq(offered, (size_t)1 << 30);
+	ck_assert_int_eq(weft_stream_writev(ends[1], twice, 2, WEFT_NOWAIT), -1);
+	ck_assert_uint_eq(offered, (size_t)1 << 30);
+	free_ends(ends);
+	munmap(much, n);
+}
+END_TEST
+
+/* What macOS says while a socket is being torn down. */
+START_TEST(a_socket_that_is_torn_down_is_reset)
+{
+	open_kind(_i, ends);
+	full = true;
+	full_error = EPROTOTYPE;
+	ck_assert_int_eq(weft_stream_write(ends[1], "x", 1, soon_enough()), -1);
+	ck_assert_int_eq(errno, ECONNRESET);
+	ck_assert_int_eq(weft_stream_error(ends[1]), ECONNRESET);
+	free_ends(ends);
+}
+END_TEST
+
 START_TEST(a_cancel_after_some_bytes_gives_their_count)
 {
 	size_t n = 16 << 20;
@@ -317,6 +352,8 @@ make_suite(const char *backend)
 	tc = kernel_case(suite, "short counts");
 	EVERY_KIND(tc, a_deadline_after_some_bytes_gives_their_count_and_then_the_error);
 	EVERY_KIND(tc, nowait_takes_what_kernel_and_queue_do);
+	EVERY_DESCRIPTOR(tc, no_call_offers_more_than_a_gibibyte);
+	EVERY_SOCKET(tc, a_socket_that_is_torn_down_is_reset);
 	EVERY_DESCRIPTOR(tc, a_deadline_in_the_past_still_gets_one_try);
 	EVERY_DESCRIPTOR(tc, a_flush_in_the_past_still_gets_one_try);
 	EVERY_KIND(tc, a_cancel_after_some_bytes_gives_their_count);

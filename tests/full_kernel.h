@@ -16,6 +16,8 @@
 
 static int sends;               /* system calls */
 static bool full;               /* the kernel takes nothing */
+static int full_error = EAGAIN; /* and says so */
+static size_t offered;          /* the most that one call was to send */
 static int takes = -1;          /* after so many calls; -1: never */
 /* It takes at most so much; 0: what it likes. Less than was offered means that
  * it is full, and it does not say when it is not any more: the test must try. */
@@ -29,30 +31,39 @@ ssize_t __real_writev(int, const struct iovec *, int);
 ssize_t __wrap_writev(int, const struct iovec *, int);
 
 static bool
-is_full(void)
+is_full(size_t n)
 {
-	return full || (takes >= 0 && takes-- == 0);
+	sends++;
+	offered = n > offered ? n : offered;
+	if (!full && (takes < 0 || takes-- != 0))
+		return false;
+	errno = full_error;
+	return true;
+}
+
+static size_t
+length_of(const struct iovec *iov, size_t count)
+{
+	size_t n = 0;
+
+	while (count-- > 0)
+		n += iov++->iov_len;
+	return n;
 }
 
 ssize_t
 __wrap_send(int fd, const void *bytes, size_t n, int flags)
 {
-	sends++;
-	if (is_full()) {
-		errno = EAGAIN;
+	if (is_full(n))
 		return -1;
-	}
 	return __real_send(fd, bytes, most > 0 && n > most ? most : n, flags);
 }
 
 ssize_t
 __wrap_sendmsg(int fd, const struct msghdr *message, int flags)
 {
-	sends++;
-	if (is_full()) {
-		errno = EAGAIN;
+	if (is_full(length_of(message->msg_iov, message->msg_iovlen)))
 		return -1;
-	}
 	return most > 0 ? __real_send(fd, message->msg_iov[0].iov_base,
 	    message->msg_iov[0].iov_len < most ? message->msg_iov[0].iov_len : most,
 	    flags) : __real_sendmsg(fd, message, flags);
@@ -61,11 +72,8 @@ __wrap_sendmsg(int fd, const struct msghdr *message, int flags)
 ssize_t
 __wrap_writev(int fd, const struct iovec *iov, int count)
 {
-	sends++;
-	if (is_full()) {
-		errno = EAGAIN;
+	if (is_full(length_of(iov, (size_t)count)))
 		return -1;
-	}
 	return most > 0 ? write(fd, iov->iov_base,
 	    iov->iov_len < most ? iov->iov_len : most) : __real_writev(fd, iov, count);
 }
@@ -74,6 +82,8 @@ static void
 be_yourself(void)
 {
 	full = false;
+	full_error = EAGAIN;
+	offered = 0;
 	takes = -1;
 	most = 0;
 }
