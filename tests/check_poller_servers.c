@@ -9,6 +9,7 @@
 
 #include <sys/socket.h>
 
+#include "lib/server.h"
 #include "tests/polled.h"
 
 /* --- calls that fail */
@@ -61,13 +62,19 @@ static struct weft_server *server;
 static struct weft_stream *clients[CLIENTS];
 
 static void
-connect_client(int i)
+connect_client_at(const char *host, int i)
 {
 	char port[16];
 
 	snprintf(port, sizeof port, "%d", weft_server_port(server));
-	clients[i] = weft_tcp_connect("127.0.0.1", port, NULL, soon_enough());
+	clients[i] = weft_tcp_connect(host, port, NULL, soon_enough());
 	ck_assert_ptr_nonnull(clients[i]);
+}
+
+static void
+connect_client(int i)
+{
+	connect_client_at("127.0.0.1", i);
 }
 
 static void
@@ -131,6 +138,45 @@ START_TEST(accepts_fit_the_array)
 	ck_assert_gives(weft_poller_remove_server(poller, server), 0);
 	ck_assert_null(weft_server_accept(server, WEFT_NOWAIT), EAGAIN);
 	free_clients(5);
+}
+END_TEST
+
+static int
+connect_from_a_fiber(void *i)
+{
+	connect_client_at(*(int *)i & 1 ? "::1" : "127.0.0.1", *(int *)i);
+	return 0;
+}
+
+/* One address after the other, while the poll waits for both; then both at once. */
+START_TEST(a_server_of_several_listeners_tells_of_the_clients_of_each)
+{
+	struct weft_fiber *fiber;
+	int i;
+
+	begin_story(WEFT_BYTES);
+	server = weft_tcp_listen(NULL, "0", NULL);
+	ck_assert_ptr_nonnull(server);
+	if (server->other_count == 0) { /* no IPv6 here */
+		free_clients(0);
+		return;
+	}
+	ck_assert_ok(weft_poller_add_server(poller, server));
+	for (i = 0; i < 6; i++) {
+		ck_assert_gives(poll_and_tell(8, WEFT_NOWAIT), 0);
+		fiber = begin(connect_from_a_fiber, &i);
+		tell_lines(i + 1, 8);
+		end(fiber);
+	}
+	for (; i < 8; i++)
+		connect_from_a_fiber(&i);
+	tell_lines(8, 8);
+	ends_as("? accept\n? accept\n? accept\n? accept\n? accept\n? accept\n? accept\n"
+	    "? accept\n");
+	ck_assert_gives(weft_poller_remove_server(poller, server), 0);
+	connect_from_a_fiber(&i);
+	ends_as("");
+	free_clients(9);
 }
 END_TEST
 
@@ -269,6 +315,7 @@ make_suite(const char *backend)
 	tc = test_case(suite, "servers");
 	tcase_add_test(tc, sixteen_are_accepted_by_one_poll_and_the_others_by_the_next);
 	tcase_add_test(tc, accepts_fit_the_array);
+	tcase_add_test(tc, a_server_of_several_listeners_tells_of_the_clients_of_each);
 	tcase_add_loop_test(tc, a_server_that_is_closed_is_told_once_and_a_freed_one_is_not, 0, 2);
 	tcase_add_loop_test(tc, a_server_without_descriptors_rests_and_goes_on, 0, 2);
 	tcase_add_test(tc, a_closed_descriptor_ends_the_rest);
