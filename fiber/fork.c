@@ -55,3 +55,9 @@ weft__gone(const struct weft_fiber *fiber)
 {
 	return fiber->state == WEFT__GONE;
 }
+
+unsigned long
+weft__epoch(const struct weft_loop *loop)
+{
+	return loop->epoch;
+}

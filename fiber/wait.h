@@ -138,6 +138,8 @@ weft__subject(struct weft_loop *loop, uint64_t subject)
 int *weft__detail(struct weft_loop *);
 /* Whether a fiber was lost by a fork, with whatever it held. */
 bool weft__gone(const struct weft_fiber *);
+/* Another number after each weft_loop_after_fork in a child. */
+unsigned long weft__epoch(const struct weft_loop *);
 
 /* --- queue.c: fibers in the order in which they parked. The node of a fiber
  * lies in the frame of its wait. Whoever chooses it has the fiber's word: it

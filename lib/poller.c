@@ -13,33 +13,6 @@
 
 /* --- lists */
 
-static void
-make_empty(struct weft__link *list)
-{
-	list->next = list->previous = list;
-}
-
-static bool
-is_empty(const struct weft__link *list)
-{
-	return list->next == list;
-}
-
-static void
-take_off(struct weft__link *link)
-{
-	link->previous->next = link->next;
-	link->next->previous = link->previous;
-}
-
-static void
-add(struct weft__link *list, struct weft__link *link)
-{
-	*link = (struct weft__link){ .next = list, .previous = list->previous };
-	list->previous->next = link;
-	list->previous = link;
-}
-
 static struct weft__member *
 member_at(struct weft__link *link)
 {
@@ -49,14 +22,14 @@ member_at(struct weft__link *link)
 static struct weft__member *
 first(const struct weft__link *list)
 {
-	return is_empty(list) ? NULL : member_at(list->next);
+	return weft__list_is_empty(list) ? NULL : member_at(list->next);
 }
 
 void
 weft__poller_move(struct weft__member *m, struct weft__link *list)
 {
-	take_off(&m->link);
-	add(list, &m->link);
+	weft__list_remove(&m->link);
+	weft__list_add(list, &m->link);
 }
 
 /* --- who is told, and wakes who polls */
@@ -134,7 +107,7 @@ join(struct weft__member *m, bool external)
 
 	m->external = external;
 	p->external += external;
-	add(&p->ready, &m->link);
+	weft__list_add(&p->ready, &m->link);
 	wake(p, 0);
 }
 
@@ -175,7 +148,7 @@ weft__poller_leave(struct weft__member *m)
 		weft__poller_move(m, &p->departed);
 		return;
 	}
-	take_off(&m->link);
+	weft__list_remove(&m->link);
 	weft__poller_discard(m);
 }
 
@@ -206,10 +179,11 @@ weft_poller_new(int mode)
 		return NULL;
 	p->loop = loop;
 	p->mode = mode;
-	make_empty(&p->idle);
-	make_empty(&p->ready);
-	make_empty(&p->resting);
-	make_empty(&p->departed);
+	p->epoch = weft__epoch(loop);
+	weft__list_clear(&p->idle);
+	weft__list_clear(&p->ready);
+	weft__list_clear(&p->resting);
+	weft__list_clear(&p->departed);
 	return p;
 }
 
@@ -283,7 +257,7 @@ discard_departed(struct weft_poller *p)
 	struct weft__member *m;
 
 	while ((m = first(&p->departed)) != NULL) {
-		take_off(&m->link);
+		weft__list_remove(&m->link);
 		weft__poller_discard(m);
 	}
 }
@@ -367,7 +341,7 @@ wait(struct weft_poller *p, int64_t deadline)
 	int64_t rested = end_rests(p);
 	int error;
 
-	if (!is_empty(&p->ready))       /* by a class that has it so */
+	if (!weft__list_is_empty(&p->ready))       /* by a class that has it so */
 		return weft_yield() < 0 ? errno : passed(deadline) ? ETIMEDOUT : 0;
 	p->parked = weft__running(p->loop);
 	error = rested < 0 ? park(p, deadline) : park_beside_rests(p, deadline, rested);
@@ -400,6 +374,23 @@ poll_members(struct weft_poller *p, struct weft_poll_event *events, size_t max,
 	}
 }
 
+/* In a forked child: whoever polled is gone, and what the kernel was to report
+ * was to be reported to the parent. So everybody is visited. */
+static void
+renew(struct weft_poller *p)
+{
+	struct weft__link *link;
+
+	p->epoch = weft__epoch(p->loop);
+	p->users = 0;
+	p->parked = NULL;
+	while (!weft__list_is_empty(&p->idle)) {
+		link = p->idle.next;
+		member_at(link)->armed = false;
+		weft__poller_move(member_at(link), &p->ready);
+	}
+}
+
 static void
 go_out(struct weft_poller *p)
 {
@@ -429,8 +420,9 @@ weft_poller_poll(struct weft_poller *p, struct weft_poll_event *events, size_t m
 		error = EBUSY;
 	if (error != 0)
 		return weft__fail(error);
+	if (p->epoch != weft__epoch(p->loop))
+		renew(p);
 	p->inside = weft__running(p->loop);
-	p->parked = NULL;               /* whoever was lost by a fork */
 	p->users++;
 	discard_departed(p);
 	charge(p);

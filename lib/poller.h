@@ -25,6 +25,34 @@ struct weft__link {
 	struct weft__link *next, *previous;
 };
 
+static inline void
+weft__list_clear(struct weft__link *list)
+{
+	list->next = list->previous = list;
+}
+
+static inline bool
+weft__list_is_empty(const struct weft__link *list)
+{
+	return list->next == list;
+}
+
+static inline void
+weft__list_remove(struct weft__link *link)
+{
+	link->previous->next = link->next;
+	link->next->previous = link->previous;
+}
+
+/* At its end. */
+static inline void
+weft__list_add(struct weft__link *list, struct weft__link *link)
+{
+	*link = (struct weft__link){ .next = list, .previous = list->previous };
+	list->previous->next = link;
+	list->previous = link;
+}
+
 struct weft__member {
 	struct weft__watcher watcher;   /* first: see told() */
 	struct weft__waiter waiter;     /* of a server, on its listener */
@@ -49,6 +77,7 @@ struct weft__member {
 struct weft_poller {
 	struct weft_loop *loop;
 	int mode;
+	unsigned long epoch;            /* weft__epoch, at the last poll */
 	bool freed;                     /* the memory goes with the last of ... */
 	unsigned users;                 /* fibers inside a call */
 	struct weft_fiber *inside;      /* who polls, or NULL */

@@ -5,6 +5,7 @@
  */
 #include "config.h"
 
+#include "tests/children.h"
 #include "tests/polled.h"
 
 /* --- registering */
@@ -251,6 +252,54 @@ START_TEST(an_enclosing_deadline_is_an_error)
 }
 END_TEST
 
+/* --- a fork while somebody polls */
+
+static int
+poll_for_one(void *event)
+{
+	return (int)weft_poller_poll(poller, event, 1, soon_enough());
+}
+
+static void
+poll_in_the_child(void *arg)
+{
+	struct weft_stream **ends = arg;
+	struct weft_poll_event event = { .kind = 0 };
+
+	errno = 0;
+	MUST(weft_poller_poll(poller, &event, 1, WEFT_NEVER) < 0 && errno == ECHILD);
+	MUST(weft_poller_poll(poller, &event, 1, WEFT_NOWAIT) < 0 && errno == ECHILD);
+	MUST(weft_loop_after_fork() == 0);
+	/* Whoever polled is not here. */
+	MUST(weft_poller_poll(poller, &event, 1, weft_after(2)) == 0);
+	MUST(weft_stream_write(ends[0], "child", 5, soon_enough()) == 5);
+	MUST(weft_poller_poll(poller, &event, 1, weft_after(3000)) == 1);
+	MUST(event.kind == WEFT_POLL_DATA && event.stream == ends[1]);
+	MUST(event.length == 5 && memcmp(event.data, "child", 5) == 0);
+	weft_poller_free(poller);
+}
+
+START_TEST(a_fork_in_mid_poll_leaves_the_child_a_poller_of_its_own)
+{
+	struct weft_poll_event event = { .kind = 0 };
+	struct weft_stream *ends[2];
+	struct weft_fiber *fiber;
+
+	open_both(_i, ends);
+	begin_story(WEFT_BYTES);
+	watch_as(0, ends[1]);
+	fiber = begin(poll_for_one, &event);
+	turns(2);
+	in_child(poll_in_the_child, ends);
+	write_all(ends[0], "parent", 6);
+	ck_assert_int_eq(end(fiber), 1);
+	tell(&event);
+	ends_as("a data parent\n");
+	weft_poller_free(poller);
+	free_ends(ends);
+}
+END_TEST
+
 static Suite *
 make_suite(const char *backend)
 {
@@ -271,6 +320,8 @@ make_suite(const char *backend)
 	EVERY_WAY(tc, one_polls_at_a_time_and_can_be_cancelled_or_freed);
 	tcase_add_test(tc, who_is_registered_while_somebody_polls_is_polled);
 	EVERY_WAY(tc, an_enclosing_deadline_is_an_error);
+	tcase_add_loop_test(tc, a_fork_in_mid_poll_leaves_the_child_a_poller_of_its_own, 0,
+	    WAYS_BOTH);
 	return suite;
 }
 
