@@ -17,6 +17,11 @@ done
 for page in $pages; do
 	grep -q "${page#man/}" man/files.am || { echo "FAIL: $page is not in man/files.am"; status=1; }
 done
+# What the pages of section 7 send their reader to: a name of a page, or a page.
+for name in $(sed -n 's/^\.\(It .* \)\{0,1\}\(Xr\|Fn\) \(weft[a-z_0-9]*\).*/\3/p' man/*.7 | sort -u); do
+	echo "$named" | grep -qx "$name" || test -f "man/$name.3" -o -f "man/$name.7" ||
+		{ echo "FAIL: section 7 mentions $name, which there is not"; status=1; }
+done
 
 test $status = 0 || exit 1
 command -v mandoc >/dev/null || { echo "SKIP: no mandoc"; exit 77; }
