@@ -131,6 +131,25 @@ START_TEST(an_error_behind_the_first_is_told_by_the_next_call)
 }
 END_TEST
 
+/* Linux would take the other one, too. */
+START_TEST(what_goes_to_ipv4_by_an_ipv6_socket_is_mapped)
+{
+	struct weft_udp *u = open_at(NULL);
+
+	open_two();
+	if (address_of(u).address.ss_family == AF_INET6) {
+		say_to(u, "0", &to_b);
+		ck_assert_int_eq(family_sent, AF_INET6);
+		hear(b, "0", NULL);
+		ck_assert_gives(weft_udp_send_many(u, out, 1, soon_enough()), 1);
+		ck_assert_int_eq(family_sent, AF_INET6);
+		hear(b, "0", NULL);
+	}
+	weft_udp_free(u);
+	free_two();
+}
+END_TEST
+
 static ssize_t
 call_receive_many(struct call *call)
 {
@@ -188,6 +207,7 @@ make_suite(const char *backend)
 	BOTH(tc, a_batch_without_addresses_goes_to_the_peer);
 	BOTH(tc, a_bad_one_ends_the_batch_and_the_next_call_tells_why);
 	BOTH(tc, an_error_behind_the_first_is_told_by_the_next_call);
+	tcase_add_test(tc, what_goes_to_ipv4_by_an_ipv6_socket_is_mapped);
 	tcase_add_test(tc, who_waits_for_a_batch_is_woken_by_the_first);
 	tcase_add_test(tc, one_system_call_each_or_one_for_64);
 	return suite;

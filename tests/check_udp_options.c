@@ -5,6 +5,7 @@
  */
 #include "config.h"
 
+#include <arpa/inet.h>
 #include <net/if.h>
 #include <netinet/in.h>
 
@@ -221,6 +222,20 @@ START_TEST(what_is_no_group_or_interface_is_refused)
 }
 END_TEST
 
+/* The system knows it by the interface that was named, not by one of its own choice. */
+START_TEST(an_ipv6_group_is_joined_by_the_interface_that_was_named)
+{
+	struct ipv6_mreq at = { .ipv6mr_interface = if_nametoindex("lo") };
+	struct weft_udp *u = open_udp();
+
+	ck_assert_int_eq(inet_pton(AF_INET6, groups[1], &at.ipv6mr_multiaddr), 1);
+	if (weft_udp_join(u, groups[1], "lo") == 0)
+		ck_assert_ok(setsockopt(weft_udp_fd(u), IPPROTO_IPV6, IPV6_LEAVE_GROUP, &at,
+		    sizeof at));
+	weft_udp_free(u);
+}
+END_TEST
+
 static Suite *
 make_suite(const char *backend)
 {
@@ -238,6 +253,7 @@ make_suite(const char *backend)
 	tc = test_case(suite, "groups");
 	tcase_add_loop_test(tc, all_members_of_a_group_hear_what_is_said_to_it, 0, 2);
 	tcase_add_loop_test(tc, a_group_is_joined_once_and_left_once, 0, 2);
+	tcase_add_test(tc, an_ipv6_group_is_joined_by_the_interface_that_was_named);
 	tcase_add_test(tc, what_is_no_group_or_interface_is_refused);
 	return suite;
 }

@@ -37,11 +37,21 @@ fails(int call)
 	return true;
 }
 
-WRAP(SENDTO, ssize_t, sendto, -1, (int fd, const void *b, size_t n, int f,
+/* The family of the last address that something was sent to. */
+static int family_sent;
+
+static int
+sent_to(const struct sockaddr *address, int call)
+{
+	family_sent = address != NULL ? address->sa_family : AF_UNSPEC;
+	return call;
+}
+
+WRAP(sent_to(a, SENDTO), ssize_t, sendto, -1, (int fd, const void *b, size_t n, int f,
     const struct sockaddr *a, socklen_t l), (fd, b, n, f, a, l))
 WRAP(RECVMSG, ssize_t, recvmsg, -1, (int fd, struct msghdr *m, int f), (fd, m, f))
 WRAP(SENDMSG, ssize_t, sendmsg, -1, (int fd, const struct msghdr *m, int f), (fd, m, f))
-WRAP(SENDMMSG, int, sendmmsg, -1, (int fd, struct mmsghdr *m, unsigned n, int f),
+WRAP(sent_to(m->msg_hdr.msg_name, SENDMMSG), int, sendmmsg, -1, (int fd, struct mmsghdr *m, unsigned n, int f),
     (fd, m, n, f))
 WRAP(RECVMMSG, int, recvmmsg, -1, (int fd, struct mmsghdr *m, unsigned n, int f,
     struct timespec *t), (fd, m, n, f, t))
