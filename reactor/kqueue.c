@@ -189,8 +189,11 @@ kind_of(struct state *state, int fd)
 	if (S_ISREG(status.st_mode) || S_ISDIR(status.st_mode))
 		return ALWAYS_READY;
 #ifdef F_GETPATH
+	int error = errno;
+
 	if (S_ISFIFO(status.st_mode) && fcntl(fd, F_GETPATH, state->events) == 0)
 		return ODD;
+	errno = error;
 #endif
 	return POLLED;
 }
