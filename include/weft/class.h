@@ -3,7 +3,8 @@
  * weft/class.h - for those who write streams of their own. Not part of weft.h.
  *
  * A class carries bytes: its functions try once and never wait, and set errno
- * to EAGAIN when there is nothing to be had. weft adds the rest: order among
+ * to EAGAIN when there is nothing to be had; they may abort their stream, but not
+ * free it. weft adds the rest: order among
  * callers, buffering, the queue, records, deadlines, errors that stick.
  *
  * Page: weft_class(3).
