@@ -237,6 +237,28 @@ START_TEST(a_stack_given_by_its_own_fiber_keeps_the_frames_in_use)
 }
 END_TEST
 
+/* A huge page would make 2 MiB of the first byte touched. */
+START_TEST(no_huge_page_is_made_of_stacks)
+{
+	struct weft__stack *s = take(0);
+	FILE *maps = fopen("/proc/self/smaps", "r");
+	unsigned long long from, to, at = (uintptr_t)s->low;
+	char line[512], flags[512] = "";
+	bool here = false;
+
+	while (maps != NULL && fgets(line, sizeof line, maps) != NULL) {
+		if (sscanf(line, "%llx-%llx ", &from, &to) == 2)
+			here = from <= at && at < to;
+		else if (here && strncmp(line, "VmFlags:", 8) == 0)
+			memcpy(flags, line, sizeof line);
+	}
+	if (maps != NULL)
+		fclose(maps);
+	if (access("/sys/kernel/mm/transparent_hugepage", F_OK) == 0 && *flags != '\0')
+		ck_assert_ptr_nonnull(strstr(flags, " nh"));
+}
+END_TEST
+
 START_TEST(an_address_leads_to_its_stack)
 {
 	struct weft__stack *s[100];
@@ -313,6 +335,7 @@ add_pool_tests(TCase *tc)
 	tcase_add_test(tc, high_water_is_where_the_deepest_page_in_use_begins);
 	tcase_add_test(tc, high_water_is_right_for_large_stacks);
 	tcase_add_test(tc, an_address_leads_to_its_stack);
+	tcase_add_test(tc, no_huge_page_is_made_of_stacks);
 	tcase_add_test(tc, each_thread_has_a_pool_of_its_own);
 }
 
