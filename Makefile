@@ -12,8 +12,8 @@
 .POSIX:
 INSTALL_DEPS = sh build-aux/install-deps
 
-all check check-portable demo bench bench-micro coverage dist distcheck install \
-install-strip installcheck uninstall: GNUmakefile
+all check check-portable check-valgrind demo bench bench-micro coverage dist distcheck \
+install install-strip installcheck uninstall: GNUmakefile
 	@$(MAKE) -f GNUmakefile $@
 
 clean distclean maintainer-clean:
@@ -26,5 +26,5 @@ GNUmakefile:
 	{ test -x configure || autoreconf -fi; } && ./configure $(CONFIGURE_FLAGS)
 
 .NOTPARALLEL:
-.PHONY: all check check-portable demo bench bench-micro coverage dist distcheck install \
-install-strip installcheck uninstall clean distclean maintainer-clean
+.PHONY: all check check-portable check-valgrind demo bench bench-micro coverage dist distcheck \
+install install-strip installcheck uninstall clean distclean maintainer-clean

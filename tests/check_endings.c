@@ -129,6 +129,8 @@ START_TEST(a_stream_hears_of_data_and_the_end_at_once)
 	open_ends(_i);
 	slot = own(WEFT_READABLE);
 	act(ends, DATA | DROP);
+	while (calls == 0)
+		ck_assert_ok(weft_sleep(weft_after(1)));
 	turn_a_while();
 	ck_assert_int_eq(calls, 1);
 	ck_assert_int_eq(heard & (WEFT_READABLE | WEFT__ENDED),

@@ -5,6 +5,12 @@
  */
 #include "config.h"
 
+#ifdef HAVE_VALGRIND_H
+#include <valgrind/valgrind.h>
+#else
+#define RUNNING_ON_VALGRIND 0
+#endif
+
 #include "tests/regexes.h"
 #include "weft/memory.h"
 
@@ -169,7 +175,8 @@ START_TEST(a_slow_search_lets_others_run_and_keeps_its_deadline)
 	ck_assert((ends[0] = weft_memory_open()) != NULL);
 	feed_a_lot(60000, "!");
 	other = begin(count, &n);
-	ck_assert_fails(weft_stream_read_match(ends[0], r, &data, weft_after(100)),
+	ck_assert_fails(weft_stream_read_match(ends[0], r, &data,
+	    weft_after(RUNNING_ON_VALGRIND ? 3000 : 100)),
 	    ETIMEDOUT);
 	ck_assert_int_gt(n, 2);
 	n = -1;

@@ -55,6 +55,7 @@ run_on(const char *backend, const char *kind, Suite *(*make)(const char *))
 int
 weft_test_main(Suite *(*make)(const char *backend))
 {
+	const char *only = getenv("WEFT_TEST_BACKEND");
 	int result = EXIT_SUCCESS;
 	size_t i;
 
@@ -64,7 +65,8 @@ weft_test_main(Suite *(*make)(const char *backend))
 		return result;
 	}
 	for (i = 0; weft__backends[i] != NULL; i++)
-		result |= run_on(weft__backends[i]->name, "", make);
+		if (only == NULL || strcmp(only, weft__backends[i]->name) == 0)
+			result |= run_on(weft__backends[i]->name, "", make);
 	return result;
 }
 

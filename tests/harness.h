@@ -18,7 +18,8 @@
  *           return weft_test_main(make_suite);
  *   }
  *
- * The suite runs once for each backend; linked again with a double of kqueue
+ * The suite runs once for each backend, or for the one that WEFT_TEST_BACKEND
+ * names; linked again with a double of kqueue
  * (see files.am), once for each kernel that the double can be. Check gives each test a process, and
  * so a loop, of its own; with CK_FORK=no all tests of a backend share one.
  * Time limits are for a machine that is busy; CK_TIMEOUT_MULTIPLIER stretches
