@@ -20,6 +20,7 @@
 
 static struct standard {
 	struct weft_stream *stream;     /* NULL: nobody has asked, or it is gone */
+	const struct weft_loop *loop;   /* whose thread alone looks inside it */
 	pthread_t owner;
 	pid_t process;
 } standards[3];
@@ -62,22 +63,29 @@ push(struct weft_stream *s)
 	}
 }
 
-/* Only this thread may: the others are in the middle of something. */
-static bool
-is_ours(const struct standard *standard)
+/* The stream, if it is this thread's: others are in the middle of something. */
+static struct weft_stream *
+ours(int number)
 {
-	return standard->stream != NULL && standard->process == getpid() &&
-	    pthread_equal(standard->owner, pthread_self());
+	const struct standard *standard = &standards[number];
+	struct weft_stream *s;
+
+	pthread_mutex_lock(&lock);
+	s = standard->process == getpid() && pthread_equal(standard->owner, pthread_self()) ?
+	    standard->stream : NULL;
+	pthread_mutex_unlock(&lock);
+	return s;
 }
 
 static void
 at_exit(void)
 {
+	struct weft_stream *s;
 	int i;
 
 	for (i = STDOUT_FILENO; i <= STDERR_FILENO; i++)
-		if (is_ours(&standards[i]))
-			push(standards[i].stream);
+		if ((s = ours(i)) != NULL)
+			push(s);
 	weft__raw_restore();
 }
 
@@ -100,8 +108,8 @@ weft__stdio_forget(struct weft_loop *loop)
 	int i;
 
 	for (i = 0; i < 3; i++) {
-		s = standards[i].stream;
-		if (!is_ours(&standards[i]) || s->loop != loop)
+		s = ours(i);
+		if (s == NULL || s->loop != loop)
 			continue;
 		push(s);
 		forget(s);      /* fibers inside never leave */
@@ -157,15 +165,6 @@ static const struct weft_stream_class classes[3] = {
 
 /* Under the lock. */
 static struct weft_stream *
-find(struct standard *standard, const struct weft_loop *loop)
-{
-	if (standard->stream->loop == loop)
-		return standard->stream;
-	errno = EBUSY;
-	return NULL;
-}
-
-static struct weft_stream *
 make(struct weft_loop *loop, int number)
 {
 	struct standard *standard = &standards[number];
@@ -175,6 +174,7 @@ make(struct weft_loop *loop, int number)
 	    number == STDIN_FILENO ? WEFT__READS : WEFT__WRITES, false);
 	if (standard->stream == NULL)
 		return NULL;
+	standard->loop = loop;
 	standard->owner = pthread_self();
 	standard->process = getpid();
 	errno = saved;
@@ -193,8 +193,13 @@ get(int number)
 	pthread_once(&once, prepare);
 	weft__stdio_at_exit();
 	pthread_mutex_lock(&lock);
-	s = standard->stream != NULL && !standard->stream->freed ?
-	    find(standard, loop) : make(loop, number);
+	s = standard->stream;
+	if (s == NULL || (standard->loop == loop && s->freed)) {
+		s = make(loop, number);
+	} else if (standard->loop != loop) {
+		errno = EBUSY;
+		s = NULL;
+	}
 	pthread_mutex_unlock(&lock);
 	return s;
 }
