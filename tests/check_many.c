@@ -20,16 +20,15 @@
 #else
 #define RUNNING_ON_VALGRIND 0
 #endif
-#ifndef __has_feature
-#define __has_feature(x) 0
-#endif
-#if defined __SANITIZE_ADDRESS__ || __has_feature(address_sanitizer)
+
+#include "fiber/context.h"
+#include "tests/servers.h"
+
+#ifdef WEFT__SANITIZED
 enum { SANITIZED = 1 };
 #else
 enum { SANITIZED = 0 };
 #endif
-
-#include "tests/servers.h"
 
 enum { MOST = 10000, BYTES_PER_CONNECTION = 5 * 1024 };
 

@@ -7,11 +7,13 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 
 #include "tests/harness.h"
 #include "weft/process.h"
 
-static volatile sig_atomic_t handled;
+/* By whichever thread the kernel chose. */
+static atomic_int handled;
 
 static inline void
 count_handled(int signal)
