@@ -407,6 +407,19 @@ cut_off(struct weft_server *server)
 	}
 }
 
+/* Who accepts has been woken: he lets go of the server, which would else not
+ * be freed if this thread ends before anybody else runs. */
+static void
+see_acceptor_off(const struct weft_server *server)
+{
+	int saved = errno;
+
+	if (server->acceptor != NULL && server->acceptor != weft__running(server->loop) &&
+	    !weft__gone(server->acceptor))
+		(void)!weft_yield();
+	errno = saved;
+}
+
 int
 weft_server_close(struct weft_server *server, int64_t deadline)
 {
@@ -426,6 +439,7 @@ weft_server_close(struct weft_server *server, int64_t deadline)
 		while (others(server) > 0)
 			wait_for_change(server, WEFT_NEVER, WEFT__STUBBORN);
 	}
+	see_acceptor_off(server);
 	weft__server_let_go(server);
 	return error == 0 ? 0 : weft__fail(ETIMEDOUT);
 }

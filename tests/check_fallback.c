@@ -230,7 +230,6 @@ connections_are_taken(void)
 	}
 	MUST(weft_server_close(server, weft_after(20000)) == 0);
 	weft_server_free(server);
-	MUST(weft_yield() == 0);        /* who accepted ends, and lets go of it */
 }
 
 START_TEST(without_accept4_connections_are_non_blocking_and_close_on_exec)

@@ -33,6 +33,15 @@ __wrap_open(const char *path, int flags, ...)
 	return __real_open(path, flags);
 }
 
+/* What a fortified open is. */
+int __wrap___open_2(const char *, int);
+
+int
+__wrap___open_2(const char *path, int flags)
+{
+	return __wrap_open(path, flags);
+}
+
 static int kept[2];             /* what must not be closed yet */
 
 struct kind {
