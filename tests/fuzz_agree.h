@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <sys/types.h>
 
+#include "tests/fuzz_input.h"
 #include "tests/fuzz_model.h"
 
 static const char *operation;
@@ -25,18 +26,6 @@ static const char *operation;
 	} while (0)
 
 /* ---- The input ---- */
-
-static const uint8_t *input;
-static size_t input_left;
-
-static unsigned
-byte(void)
-{
-	if (input_left == 0)
-		return 0;
-	input_left--;
-	return *input++;
-}
 
 /* Mostly small, sometimes close to where sums overflow. */
 static size_t

@@ -18,6 +18,7 @@
 #include <string.h>
 
 #include "tests/fuzz.h"
+#include "tests/fuzz_input.h"
 #include "weft/buffer.h"
 #include "weft/memory.h"
 #include "weft/stream.h"
@@ -35,20 +36,6 @@ static const char *operation;
 			abort(); \
 		} \
 	} while (0)
-
-/* --- the input */
-
-static const uint8_t *input;
-static size_t input_left;
-
-static unsigned
-byte(void)
-{
-	if (input_left == 0)
-		return 0;
-	input_left--;
-	return *input++;
-}
 
 /* --- the bytes, and the two streams that they come from */
 
