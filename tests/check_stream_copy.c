@@ -41,8 +41,10 @@ static size_t copied;
 
 COUNTED(memcpy)
 COUNTED(memmove)
-COUNTED_CHECKED(__memcpy_chk)           /* of fortified builds */
+#ifdef __GLIBC__                        /* its fortified builds */
+COUNTED_CHECKED(__memcpy_chk)
 COUNTED_CHECKED(__memmove_chk)
+#endif
 
 void *__real_realloc(void *, size_t);
 void *__wrap_realloc(void *, size_t);

@@ -13,16 +13,18 @@
 #			fibers in qemu's user mode; s390x is big-endian
 #	i386		gcc -m32, run as it is
 #
-# portable.sh SOURCE [STAGE...]: SOURCE is what make dist packs. Check is built
-# for each target from Debian's source. It, and the builds, stay in
-# $PORTABLE_CACHE for the next time. A stage without its tools is skipped and
-# says so. Packages: musl-tools gcc-aarch64-linux-gnu libc6-dev-arm64-cross
-# gcc-s390x-linux-gnu libc6-dev-s390x-cross qemu-user-static dpkg-dev
-source=$(cd "$1" && pwd) || exit 1
+# portable.sh SOURCE [STAGE...]: SOURCE is what make dist packs. Check and pcre2
+# are built for each target from Debian's sources and stay in $PORTABLE_CACHE,
+# ~/.cache/weft-portable unless set. The build of a stage that fails is left in
+# portable/. A stage without its tools is skipped and says so. Packages:
+# musl-tools gcc-aarch64-linux-gnu libc6-dev-arm64-cross gcc-s390x-linux-gnu
+# libc6-dev-s390x-cross qemu-user-static dpkg-dev gcc-12-multilib
+source=$(cd "$1" && pwd) && scripts=$(cd "$(dirname "$0")" && pwd) || exit 1
 shift
 test $# -gt 0 || set -- musl musl-signal aarch64 s390x i386
-cache=${PORTABLE_CACHE:-$PWD/portable}
-mkdir -p "$cache" && cache=$(cd "$cache" && pwd) || exit 1
+cache=${PORTABLE_CACHE:-${XDG_CACHE_HOME:-${HOME:-$PWD}/.cache}/weft-portable}
+mkdir -p "$cache" portable && cache=$(cd "$cache" && pwd) || exit 1
+builds=$PWD/portable
 jobs=-j$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 unset MAKEFLAGS MFLAGS MAKELEVEL CFLAGS CPPFLAGS LDFLAGS DESTDIR CC
 ran=0 failed=0
@@ -34,6 +36,8 @@ buffers="check_buffer check_buffer_grow check_buffer_io check_buffer_iov
 	check_buffer_num check_buffer_search check_buffer_view"
 
 has() { command -v "$1" >/dev/null 2>&1; }
+. "$scripts/portable_libraries.sh"
+
 # quietly LOG COMMAND... - its output only if it fails.
 quietly() {
 	log=$1
@@ -41,58 +45,32 @@ quietly() {
 	"$@" >"$log" 2>&1 || { status=$?; tail -n 30 "$log"; return $status; }
 }
 
-# check_source - Debian's source of Check, unpacked in $cache/check-*; apt is
-# told about it in files of our own.
-check_source() {
-	ls "$cache"/check-*/configure >/dev/null 2>&1 && return
-	has apt-get && has dpkg-source || return
-	mkdir -p "$cache/apt/lists/partial" "$cache/apt/archives/partial" "$cache/apt/parts"
-	release=$(. /etc/os-release && echo "$VERSION_CODENAME")
-	echo "deb-src http://deb.debian.org/debian $release main" >"$cache/apt/list"
-	cat >"$cache/apt/conf" <<-END
-		Dir::Etc::SourceList "$cache/apt/list";
-		Dir::Etc::SourceParts "$cache/apt/parts";
-		Dir::State::Lists "$cache/apt/lists";
-		Dir::Cache "$cache/apt";
-	END
-	(cd "$cache" && APT_CONFIG=$cache/apt/conf && export APT_CONFIG &&
-		apt-get -q update && apt-get -q source check) >"$cache/apt/log" 2>&1
-}
-
-# check_for NAME CC HOST - Check for that target, in $cache/NAME-check.
-check_for() {
-	test -f "$cache/$1-check/include/check_stdint.h" && return
-	check_source || return
-	from=$(echo "$cache"/check-*/configure) from=${from%/configure}
-	mkdir -p "$cache/$1-check/build" && cd "$cache/$1-check/build" &&
-		quietly configure.log "$from/configure" -q CC="$2" ${3:+--host="$3"} \
-			--disable-shared --disable-subunit --prefix="$cache/$1-check" &&
-		quietly make.log make -s $jobs -C lib &&
-		quietly make.log make -s $jobs -C src install &&
-		cp "$({ test -f check_stdint.h && echo .; } || echo "$from")/check_stdint.h" \
-			"$cache/$1-check/include"
-}
-
 # stage NAME CC HOST LOG_COMPILER TESTS [CONFIGURE FLAG...] - build all, run
 # these tests. HOST and LOG_COMPILER may be empty; TESTS "all": all programs.
 stage() {
 	name=$1 cc=$2 host=$3 runner=$4 tests=$5
 	shift 5
-	check=${name%-signal}
-	(check_for "$check" "$cc" "$host") || {
-		echo "portable: $name: no Check for it (see $cache/apt/log): built, not run"
+	target=${name%-signal}
+	regexes=$(library pcre2 "$target" CC="$cc" ${host:+--host="$host"}) &&
+		set -- "$@" PCRE2_CFLAGS="-I$regexes/include" PCRE2_LIBS="-L$regexes/lib -lpcre2-8" || {
+		echo "portable: $name: no pcre2 for it (see $cache): without regular expressions"
+		set -- "$@" --without-pcre2
+	}
+	check=$(library check "$target" CC="$cc" ${host:+--host="$host"}) || {
+		echo "portable: $name: no Check for it (see $cache): built, not run"
 		tests=
 	}
-	mkdir -p "$cache/$name" && cd "$cache/$name" || return
+	mkdir -p "$builds/$name" && cd "$builds/$name" || return
 	quietly configure.log "$source/configure" CC="$cc" ${host:+--host="$host"} \
-		PKG_CONFIG=false CHECK_CFLAGS="-I$cache/$check-check/include" \
-		CHECK_LIBS="-L$cache/$check-check/lib -lcheck" --without-pcre2 \
+		PKG_CONFIG=false CHECK_CFLAGS="-I$check/include" CHECK_LIBS="-L$check/lib -lcheck" \
 		--disable-shared --enable-debug --enable-werror "$@" &&
 		quietly make.log make $jobs all || return
 	case $tests in
 	'') return ;;
 	all) set -- tree_tests= kqueue_tests= ;;
-	*) set -- TESTS="$(for test in $tests; do printf 'tests/%s ' "$test"; done)" ;;
+	*)
+		tests=$(for test in $tests; do printf 'tests/%s ' "$test"; done)
+		set -- TESTS="$tests" check_PROGRAMS="$tests" ;;
 	esac
 	rm -f tests/*.trs
 	make $jobs check LOG_COMPILER="$runner" "$@" >check.log 2>&1
@@ -123,10 +101,10 @@ try() {
 		# Debian's multilib headers lack asm/ where there are cross compilers.
 		m32="gcc -m32 -isystem /usr/include/x86_64-linux-gnu"
 		echo '#include <errno.h>
-		int main(void) { return 0; }' >"$cache/x.c"
-		$m32 "$cache/x.c" -o "$cache/x" 2>/dev/null && "$cache/x" ||
+		int main(void) { return 0; }' >"$builds/x.c"
+		$m32 "$builds/x.c" -o "$builds/x" 2>/dev/null && "$builds/x" ||
 			{ echo "portable: i386: skipped, gcc -m32 makes nothing that runs"; return 77; }
-		stage i386 "$m32" i686-linux-gnu "" "$contexts $fibers $buffers" ;;
+		stage i386 "$m32" i686-linux-gnu "" all ;;
 	*)
 		stage "$1" "$1-linux-gnu-gcc" "$1-linux-gnu" \
 			"timeout 300 qemu-$1-static -L /usr/$1-linux-gnu" \
@@ -138,7 +116,7 @@ for name; do
 	echo "portable: $name"
 	(try "$name")
 	case $? in
-	0) ran=$((ran + 1)) ;;
+	0) ran=$((ran + 1)); rm -rf "$builds/$name" ;;
 	77) ;;
 	*) failed=$((failed + 1)); echo "portable: $name: FAILED" ;;
 	esac
