@@ -121,7 +121,7 @@ post_when_trimmed(void *arg)
 		struct timespec some = { .tv_nsec = 100000000 };
 
 		nanosleep(&some, NULL);
-		if (*(volatile uint64_t *)&loop->stacks.given == 0)
+		if (*(volatile size_t *)&loop->stacks.given == 0)
 			break;
 	}
 	weft_unpark(&loop->main);

@@ -23,6 +23,11 @@ echo 'int main(void) { return 0; }' >"$temporary/x.c"
 $ENDIAN_CC -static "$temporary/x.c" -o "$temporary/x" 2>/dev/null && $qemu "$temporary/x" ||
 	{ echo "SKIP: $ENDIAN_CC makes nothing that $qemu runs"; exit 77; }
 
+compile="$ENDIAN_CC -std=c11 -O1 -g -pthread -Wall -Wextra -I$temporary -I$srcdir/include -I$srcdir"
+for source in "$srcdir"/lib/buffer*.c "$srcdir/lib/compat.c"; do
+	$compile -c "$source" -o "$temporary/$(basename "$source").o" || exit 1
+done
+
 status=0
 for test in buffer buffer_grow buffer_io buffer_iov buffer_num buffer_search buffer_view; do
 	wrap=
@@ -30,9 +35,7 @@ for test in buffer buffer_grow buffer_io buffer_iov buffer_num buffer_search buf
 	buffer_grow) wrap=-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc ;;
 	buffer_io) wrap=-Wl,--wrap=poll,--wrap=readv,--wrap=writev,--wrap=recvmsg,--wrap=sendmsg ;;
 	esac
-	$ENDIAN_CC -std=c11 -O2 -g -static -pthread -Wall -Wextra $wrap \
-		-I"$temporary" -I"$srcdir/include" -I"$srcdir" \
-		"$srcdir/tests/check_$test.c" "$srcdir"/lib/buffer*.c "$srcdir/lib/compat.c" \
-		-lm -o "$temporary/check_$test" && $qemu "$temporary/check_$test" || status=1
+	$compile -static $wrap "$srcdir/tests/check_$test.c" "$temporary"/*.c.o -lm \
+		-o "$temporary/check_$test" && $qemu "$temporary/check_$test" || status=1
 done
 exit $status

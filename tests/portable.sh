@@ -62,7 +62,7 @@ stage() {
 	}
 	mkdir -p "$builds/$name" && cd "$builds/$name" || return
 	quietly configure.log "$source/configure" CC="$cc" ${host:+--host="$host"} \
-		PKG_CONFIG=false CHECK_CFLAGS="-I$check/include" CHECK_LIBS="-L$check/lib -lcheck" \
+		PKG_CONFIG=false CHECK_CFLAGS="-I$check/include" CHECK_LIBS="-L$check/lib -lcheck -lm" \
 		--disable-shared --enable-debug --enable-werror "$@" &&
 		quietly make.log make $jobs all || return
 	case $tests in

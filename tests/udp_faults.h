@@ -94,7 +94,7 @@ static struct weft_datagram to_b;
 
 enum { MOST = 200 };
 static struct weft_message out[MOST], in[MOST];
-static char texts[MOST][8], got[MOST][8];
+static char texts[MOST][16], got[MOST][8];
 
 static inline void
 open_two(void)
