@@ -182,7 +182,11 @@ END_TEST
 
 /* Of one connection, or of the network behind it. */
 static const int passed_over[] = { ECONNABORTED, EPROTO, EPERM, ENETDOWN, ENETUNREACH,
-	EHOSTDOWN, EHOSTUNREACH, ENONET, ENOPROTOOPT, ETIMEDOUT, EINTR };
+	EHOSTDOWN, EHOSTUNREACH, ENOPROTOOPT, ETIMEDOUT, EINTR,
+#ifdef ENONET
+	ENONET,
+#endif
+};
 enum { PASSED_OVER = sizeof passed_over / sizeof *passed_over };
 
 static int

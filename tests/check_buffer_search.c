@@ -179,7 +179,7 @@ sign(int n)
 START_TEST(compare_and_mismatch_agree_with_a_bytewise_model)
 {
 	static const char *const texts[] = {
-		"", "a", "b", "ab", "aa", "aaa", "abc", "abd", "\xff", "\x7f", "\x80" "a", "ab\xff",
+		"", "a", "b", "ab", "aa", "aaa", "abc", "abd", "\xff", "\x7f", ("\x80" "a"), "ab\xff",
 	};
 	size_t n = sizeof(texts) / sizeof(texts[0]);
 

@@ -262,7 +262,7 @@ END_TEST
 START_TEST(an_address_leads_to_its_stack)
 {
 	struct weft__stack *s[100];
-	int local;
+	int local = 0;
 
 	for (int i = 0; i < 100; i++)
 		s[i] = take(sizes[i % 4]);

@@ -9,6 +9,10 @@
 #include "tests/full_kernel.h"
 #include "tests/streams.h"
 
+#ifndef MAP_NORESERVE
+#define MAP_NORESERVE 0
+#endif
+
 static struct weft_stream *ends[2];     /* [0] writes, [1] is the peer */
 
 /* The peer takes all there is. */

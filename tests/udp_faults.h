@@ -8,7 +8,9 @@
 #define WEFT_TESTS_UDP_FAULTS_H
 
 #include <netinet/in.h>
+#ifdef HAVE_EPOLL
 #include <sys/epoll.h>
+#endif
 
 #include "tests/udp.h"
 #include "tests/wrap.h"
@@ -61,8 +63,10 @@ WRAP(BIND, int, bind, -1, (int fd, const struct sockaddr *a, socklen_t n), (fd, 
 WRAP(CONNECT, int, connect, -1, (int fd, const struct sockaddr *a, socklen_t n), (fd, a, n))
 WRAP(SETSOCKOPT, int, setsockopt, -1, (int fd, int l, int o, const void *v, socklen_t n),
     (fd, l, o, v, n))
+#ifdef HAVE_EPOLL
 WRAP(CTL, int, epoll_ctl, -1, (int set, int how, int fd, struct epoll_event *e),
     (set, how, fd, e))
+#endif
 WRAP(CALLOC, void *, calloc, NULL, (size_t n, size_t size), (n, size))
 WRAP(MALLOC, void *, malloc, NULL, (size_t n), (n))
 
