@@ -10,13 +10,8 @@
 #include <sys/time.h>
 #include <sys/wait.h>
 
-#ifdef HAVE_VALGRIND_H
-#include <valgrind/valgrind.h>
-#else
-#define RUNNING_ON_VALGRIND 0
-#endif
-
 #include "tests/slots.h"
+#include "tests/under_valgrind.h"
 
 extern unsigned long kqueue_kevents;    /* calls, counted by the double */
 

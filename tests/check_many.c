@@ -15,14 +15,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#ifdef HAVE_VALGRIND_H
-#include <valgrind/valgrind.h>
-#else
-#define RUNNING_ON_VALGRIND 0
-#endif
-
 #include "fiber/context.h"
 #include "tests/servers.h"
+#include "tests/under_valgrind.h"
 
 #ifdef WEFT__SANITIZED
 enum { SANITIZED = 1 };

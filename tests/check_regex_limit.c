@@ -5,13 +5,8 @@
  */
 #include "config.h"
 
-#ifdef HAVE_VALGRIND_H
-#include <valgrind/valgrind.h>
-#else
-#define RUNNING_ON_VALGRIND 0
-#endif
-
 #include "tests/regexes.h"
+#include "tests/under_valgrind.h"
 #include "weft/memory.h"
 
 void *__real_malloc(size_t);

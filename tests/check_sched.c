@@ -4,14 +4,9 @@
  */
 #include "config.h"
 
-#ifdef HAVE_VALGRIND_H
-#include <valgrind/valgrind.h>
-#else
-#define RUNNING_ON_VALGRIND 0
-#endif
-
 #include "fiber/context.h"
 #include "tests/harness.h"
+#include "tests/under_valgrind.h"
 
 static int order[64], ran;
 

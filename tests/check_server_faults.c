@@ -15,13 +15,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#ifdef HAVE_VALGRIND_H
-#include <valgrind/valgrind.h>
-#else
-#define RUNNING_ON_VALGRIND 0
-#endif
-
 #include "tests/streams.h"
+#include "tests/under_valgrind.h"
 #include "weft/server.h"
 #include "weft/unix.h"
 

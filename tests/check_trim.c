@@ -8,15 +8,10 @@
 #include <pthread.h>
 #include <stdio.h>
 
-#ifdef HAVE_VALGRIND_H
-#include <valgrind/valgrind.h>
-#else
-#define RUNNING_ON_VALGRIND 0
-#endif
-
 #include "fiber/fiber.h"
 #include "fiber/stack_guard.h"
 #include "tests/harness.h"
+#include "tests/under_valgrind.h"
 
 enum { MOST = 10000, DEPTH = 12 << 10, KIB = 1024 };
 

@@ -5,13 +5,8 @@
  */
 #include "config.h"
 
-#ifdef HAVE_VALGRIND_H
-#include <valgrind/valgrind.h>
-#else
-#define RUNNING_ON_VALGRIND 0
-#endif
-
 #include "tests/pty_jobs.h"
+#include "tests/under_valgrind.h"
 
 static volatile sig_atomic_t heard;
 

@@ -20,15 +20,10 @@
 
 #include <check.h>
 
-#ifdef HAVE_VALGRIND_H
-#include <valgrind/valgrind.h>
-#else
-#define RUNNING_ON_VALGRIND 0
-#endif
-
 #include "fiber/context.h"
 #include "fiber/stack.h"
 #include "fiber/stack_guard.h"
+#include "tests/under_valgrind.h"
 
 #define KIB ((size_t)1024)
 #define LOST (2 * KIB)		/* most that stagger and header may take */
