@@ -35,6 +35,11 @@
 #else
 #define WEFT__GUARD_ADVICE 102
 #endif
+#ifdef MADV_POPULATE_READ
+#define WEFT__READ_ADVICE MADV_POPULATE_READ
+#else
+#define WEFT__READ_ADVICE 22
+#endif
 #endif
 
 /* Where the number of mappings that a process may have is written. */

@@ -17,7 +17,6 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "fiber/compat.h"
@@ -126,12 +125,19 @@ guard_by_mprotect(struct weft__stacks *pool, char *guard)
 
 /*
  * An emulator may take any advice and do nothing. So the kernel is asked to
- * read a time to sleep from the guard: EFAULT, or else 0 seconds.
+ * read from the guard: EFAULT, or else nothing happens. (Not by a call whose
+ * argument it would read: a C library may read that itself, and crash.)
  */
 static bool
-stands(const char *guard)
+stands(char *guard)
 {
-	return nanosleep((const void *)guard, NULL) != 0 && errno == EFAULT;
+#ifdef WEFT__GUARD_ADVICE
+	return madvise(guard, weft__stack_guard_size(), WEFT__READ_ADVICE) != 0 &&
+	    errno == EFAULT;
+#else
+	(void)guard;
+	return false;
+#endif
 }
 
 static enum weft__guard
