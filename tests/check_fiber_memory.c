@@ -20,6 +20,7 @@
 #endif
 
 #include "tests/harness.h"
+#include "tests/wrap.h"
 
 /* Faults on demand: so many calls of this thread succeed, then all fail. -1:
  * none does. */

@@ -8,6 +8,7 @@
 
 #include "tests/stdio_kinds.h"
 #include "tests/streams.h"
+#include "tests/wrap.h"
 #include "weft/tty.h"
 
 enum { LENGTH = 300000 };

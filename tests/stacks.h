@@ -24,6 +24,7 @@
 #include "fiber/stack.h"
 #include "fiber/stack_guard.h"
 #include "tests/under_valgrind.h"
+#include "tests/wrap.h"
 
 #define KIB ((size_t)1024)
 #define LOST (2 * KIB)		/* most that stagger and header may take */

@@ -7,6 +7,20 @@
 #ifndef WEFT_TESTS_WRAP_H
 #define WEFT_TESTS_WRAP_H
 
+#include <sys/types.h>
+
+/*
+ * Where offsets have 32 bits unless a program asks for 64, as weft does, the
+ * names of these calls are others. A test is linked with --wrap for both.
+ */
+#if defined __GLIBC__ && defined __USE_FILE_OFFSET64
+#define __real_mmap __real_mmap64
+#define __wrap_mmap __wrap_mmap64
+#define __real_open __real_open64
+#define __wrap_open __wrap_open64
+#define __wrap___open_2 __wrap___open64_2
+#endif
+
 #define WRAP(call, type, name, failure, parameters, arguments) \
 	type __real_##name parameters; \
 	type __wrap_##name parameters; \
