@@ -4,9 +4,13 @@
  *
  *      load [-m echo|lines|connect|sink|idle] [-c connections] [-s size]
  *           [-p pipeline] [-d seconds] [-w warm-up seconds] [-r rate]
- *           [-P server's pid] port
+ *           [-n messages] [-t patience] [-P server's pid] port
  *
- * Prints one line of name=value, times in nanoseconds.
+ * With a rate the loop is open: messages leave by the clock, whatever comes
+ * back, and a latency counts from when one was due. With -n, so many messages,
+ * all of them, without warm-up. Prints one line of name=value, times in
+ * nanoseconds, memory in bytes. Fails if anything comes back wrong, or not at
+ * all.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -82,7 +86,7 @@ parse(struct load *load, int argc, char **argv)
 {
 	int option;
 
-	while ((option = getopt(argc, argv, "m:c:s:p:d:w:r:P:")) != -1)
+	while ((option = getopt(argc, argv, "m:c:s:p:d:w:r:n:t:P:")) != -1)
 		switch (option) {
 		case 'm': if (!parse_mode(load, optarg)) return false; break;
 		case 'c': load->connections = atoi(optarg); break;
@@ -91,6 +95,8 @@ parse(struct load *load, int argc, char **argv)
 		case 'd': load->seconds = atof(optarg); break;
 		case 'w': load->warmup = atof(optarg); break;
 		case 'r': load->rate = atof(optarg); break;
+		case 'n': load->count = strtoull(optarg, NULL, 10); break;
+		case 't': load->patience = atoi(optarg); break;
 		case 'P': load->server = atoi(optarg); break;
 		default: return false;
 		}
@@ -108,11 +114,12 @@ report(const struct load_result *r)
 
 	printf("messages=%" PRIu64 " rate=%.0f megabytes=%.1f cpu=%.0f p50=%" PRIu64
 	    " p90=%" PRIu64 " p99=%" PRIu64 " p999=%" PRIu64 " max=%" PRIu64
-	    " errors=%" PRIu64 " memory=%" PRId64 "\n", r->messages,
+	    " errors=%" PRIu64 " memory=%" PRId64 " pss=%" PRId64 " tables=%" PRId64 "\n", r->messages,
 	    (double)r->messages / r->seconds, (double)r->bytes / r->seconds / 1e6,
 	    r->messages == 0 ? 0 : (double)r->server_cpu / (double)r->messages,
 	    histogram_at(h, 0.5), histogram_at(h, 0.9), histogram_at(h, 0.99),
-	    histogram_at(h, 0.999), h->longest, r->errors, r->idle_memory);
+	    histogram_at(h, 0.999), h->longest, r->errors, r->idle.resident,
+	    r->idle.proportional, r->idle.tables);
 }
 
 int
@@ -120,11 +127,11 @@ main(int argc, char **argv)
 {
 	static struct load_result result;
 	struct load load = { .connections = 64, .size = 64, .pipeline = 1,
-	    .seconds = 1, .warmup = 0.2 };
+	    .seconds = 1, .warmup = 0.2, .patience = 20 };
 
 	if (!parse(&load, argc, argv)) {
 		fprintf(stderr, "usage: load [-m mode] [-c connections] [-s size] [-p pipeline] "
-		    "[-d seconds] [-w seconds] [-r rate] [-P pid] port\n");
+		    "[-d seconds] [-w seconds] [-r rate] [-n messages] [-t seconds] [-P pid] port\n");
 		return 2;
 	}
 	if (!load_run(&load, &result))

@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "server.h"
+
 enum load_mode { LOAD_ECHO, LOAD_LINES, LOAD_CONNECT, LOAD_SINK, LOAD_IDLE };
 
 struct load {
@@ -17,6 +19,8 @@ struct load {
 	size_t size;            /* of a message */
 	double seconds, warmup;
 	double rate;            /* messages a second, whatever comes back; 0: closed loop */
+	uint64_t count;         /* so many messages in all, however long it takes; 0: by time */
+	int patience;           /* seconds for what has been sent to come back, at the end */
 	int server;             /* its pid, or 0 */
 };
 
@@ -34,7 +38,7 @@ struct load_result {
 	uint64_t messages, bytes, errors;       /* bytes: in one direction */
 	double seconds;
 	uint64_t server_cpu;    /* nanoseconds, in the same time; 0: not known */
-	int64_t idle_memory;    /* LOAD_IDLE: resident bytes of the server, all */
+	struct server_memory idle;      /* LOAD_IDLE: what the server has more, in bytes */
 };
 
 /* Every byte that comes back is compared. False, and words on stderr, if the

@@ -18,7 +18,6 @@
 #include <unistd.h>
 
 #include "load.h"
-#include "server.h"
 
 enum { PATTERNS = 16, EVENTS = 256, PIECE = 256 << 10 };
 
@@ -37,6 +36,8 @@ static char *pattern, input[PIECE];
 static size_t pattern_size;
 static int set;
 static bool failed;
+static uint64_t left;   /* messages that may still begin */
+static uint64_t away;   /* have begun, are not back */
 
 static uint64_t
 now(void)
@@ -102,11 +103,11 @@ push(struct peer *p)
 	}
 }
 
-/* Sends so many more messages, which began then. */
+/* Sends so many more messages, if there are to be more, which began then. */
 static void
 start(struct peer *p, unsigned count, uint64_t then)
 {
-	while (count-- > 0) {
+	for (; count > 0 && left > 0; count--, left--, away++) {
 		p->began[p->started++ % (unsigned)load->pipeline] = then;
 		p->asked += load->size;
 	}
@@ -143,6 +144,8 @@ open_again(struct peer *p)
 {
 	uint64_t t = now();
 
+	if (left == 0)
+		return;
 	close(p->fd);
 	if (open_peer(p))
 		start(p, 1, t);
@@ -158,6 +161,7 @@ finish(struct peer *p, uint64_t count)
 		histogram_add(&result->latency,
 		    t - p->began[p->finished++ % (unsigned)load->pipeline]);
 	result->messages += count;
+	away -= count;
 	result->bytes += count * load->size;
 	if (load->mode == LOAD_CONNECT)
 		open_again(p);
@@ -232,6 +236,14 @@ keep_rate(uint64_t t)
 	return next > t + 2000000 ? (int)((next - t) / 1000000) - 1 : 0;
 }
 
+/* What each connection sends: for as long as it takes, or its part of all. */
+static uint64_t
+sink_size(void)
+{
+	return load->count == 0 ? UINT64_MAX :
+	    load->count / (unsigned)load->connections * load->size;
+}
+
 static void
 run_until(uint64_t end)
 {
@@ -248,7 +260,7 @@ run_until(uint64_t end)
 
 			if (events[i].events & EPOLLOUT) {
 				if (load->mode == LOAD_SINK)
-					p->asked = UINT64_MAX;
+					p->asked = sink_size();
 				push(p);
 			}
 			if (events[i].events & EPOLLIN)
@@ -266,7 +278,7 @@ settle_sinks(void)
 
 	for (i = 0; i < load->connections && !failed; i++) {
 		struct peer *p = &peers[i];
-		struct timeval patience = { .tv_sec = 20 };
+		struct timeval patience = { .tv_sec = load->patience };
 
 		shutdown(p->fd, SHUT_WR);
 		fcntl_blocking(p->fd);
@@ -285,26 +297,6 @@ bytes_sent(void)
 	for (i = 0; i < load->connections; i++)
 		sum += peers[i].sent;
 	return sum;
-}
-
-static void
-measure(void)
-{
-	uint64_t cpu, sent, began;
-
-	run_until(wanted_until(load->warmup));
-	memset(result, 0, sizeof *result);
-	began = now();
-	sent = bytes_sent();
-	cpu = server_cpu(load->server);
-	run_until(wanted_until(load->seconds));
-	result->seconds = (double)(now() - began) / 1e9;
-	result->server_cpu = server_cpu(load->server) - cpu;
-	if (load->mode == LOAD_SINK) {
-		result->bytes = bytes_sent() - sent;
-		result->messages = result->bytes / load->size;
-		settle_sinks();
-	}
 }
 
 static bool
@@ -327,14 +319,88 @@ open_all(void)
 	return true;
 }
 
+/* Nothing new begins, and what has begun comes back; all of it, or some was lost. */
+static void
+settle(void)
+{
+	uint64_t seen = result->messages, end = wanted_until(load->patience);
+	const struct peer *p = peers;
+
+	while (!failed && away > 0 && now() < end) {
+		run_until(now() + 1000000);
+		if (result->messages != seen)
+			end = wanted_until(load->patience);
+		seen = result->messages;
+	}
+	if (failed || away == 0)
+		return;
+	while (p->started == p->finished)
+		p++;
+	result->errors += away;
+	errno = ETIMEDOUT;
+	fail("what did not come back", p);
+}
+
+/* So many messages, from the first to the last. */
+static void
+measure_count(void)
+{
+	uint64_t began = now(), cpu = server_cpu(load->server);
+	uint64_t wanted = sink_size() * (unsigned)load->connections;
+
+	left = load->mode == LOAD_SINK ? 0 : load->count;
+	if (!open_all())
+		return;
+	while (!failed && (left > 0 || (load->mode == LOAD_SINK && bytes_sent() < wanted)))
+		run_until(now() + 1000000);
+	if (load->mode == LOAD_SINK) {
+		result->bytes = wanted;
+		result->messages = wanted / load->size;
+		settle_sinks();
+	} else
+		settle();
+	result->seconds = (double)(now() - began) / 1e9;
+	result->server_cpu = server_cpu(load->server) - cpu;
+}
+
+static void
+measure(void)
+{
+	static struct load_result measured;
+	uint64_t cpu, sent, began;
+
+	left = UINT64_MAX;
+	if (!open_all())
+		return;
+	run_until(wanted_until(load->warmup));
+	memset(result, 0, sizeof *result);
+	began = now();
+	sent = bytes_sent();
+	cpu = server_cpu(load->server);
+	run_until(wanted_until(load->seconds));
+	result->seconds = (double)(now() - began) / 1e9;
+	result->server_cpu = server_cpu(load->server) - cpu;
+	if (load->mode == LOAD_SINK) {
+		result->bytes = bytes_sent() - sent;
+		result->messages = result->bytes / load->size;
+		settle_sinks();
+		return;
+	}
+	measured = *result;
+	left = 0;
+	settle();
+	measured.errors = result->errors;
+	*result = measured;
+}
+
 /* Until each connection has had its message, and then some. */
 static void
 measure_idle(void)
 {
-	int64_t before = server_memory(load->server);
+	struct server_memory before = server_memory(load->server);
 	uint64_t end = wanted_until(60);
 
-	memset(result, 0, sizeof *result);
+	left = (uint64_t)load->connections;
 	if (!open_all())
 		return;
 	while (!failed && result->messages < (uint64_t)load->connections && now() < end)
@@ -345,7 +411,10 @@ measure_idle(void)
 		fail("idle", &peers[0]);
 	}
 	result->seconds = 1;
-	result->idle_memory = server_memory(load->server) - before;
+	result->idle = server_memory(load->server);
+	result->idle.resident -= before.resident;
+	result->idle.proportional -= before.proportional;
+	result->idle.tables -= before.tables;
 }
 
 bool
@@ -367,7 +436,9 @@ load_run(const struct load *what, struct load_result *out)
 	}
 	if (load->mode == LOAD_IDLE)
 		measure_idle();
-	else if (open_all())
+	else if (load->count > 0)
+		measure_count();
+	else
 		measure();
 	return !failed;
 }

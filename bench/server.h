@@ -10,6 +10,8 @@
 #include <inttypes.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 /* Nanoseconds that all threads of a process have run; 0: not known. */
 static inline uint64_t
@@ -37,22 +39,39 @@ server_cpu(int pid)
 	return sum;
 }
 
-/* Its resident memory in bytes. */
+/* Bytes: what is resident, of that what belongs to it (a page that it shares
+ * with another process counts half), and page tables, which are in neither. */
+struct server_memory {
+	int64_t resident, proportional, tables;
+};
+
+/* Bytes, from the line of a file of /proc that begins so; 0 if there is none. */
 static inline int64_t
-server_memory(int pid)
+server_kilobytes(int pid, const char *file, const char *begin)
 {
 	char path[64], line[128];
 	long long kilobytes = 0;
+	size_t length = strlen(begin);
 	FILE *f;
 
-	snprintf(path, sizeof path, "/proc/%d/smaps_rollup", pid);
+	snprintf(path, sizeof path, "/proc/%d/%s", pid, file);
 	f = pid > 0 ? fopen(path, "re") : NULL;
-	while (f != NULL && fgets(line, sizeof line, f) != NULL)
-		if (sscanf(line, "Rss: %lld", &kilobytes) == 1)
-			break;
+	while (f != NULL && kilobytes == 0 && fgets(line, sizeof line, f) != NULL)
+		if (strncmp(line, begin, length) == 0)
+			kilobytes = strtoll(line + length, NULL, 10);
 	if (f != NULL)
 		fclose(f);
 	return kilobytes * 1024;
+}
+
+static inline struct server_memory
+server_memory(int pid)
+{
+	return (struct server_memory){
+		.resident = server_kilobytes(pid, "smaps_rollup", "Rss:"),
+		.proportional = server_kilobytes(pid, "smaps_rollup", "Pss:"),
+		.tables = server_kilobytes(pid, "status", "VmPTE:")
+	};
 }
 
 static inline void

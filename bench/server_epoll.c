@@ -7,24 +7,20 @@
  *      server_epoll MODE       prints its port
  */
 #include <errno.h>
-#include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "lines.h"
 #include "listen.h"
 
-enum { PIECE = 16384, BULK = 65536, EVENTS = 256 };
+enum { EVENTS = 256 };
 
 struct connection {
 	int fd;
 	uint64_t total;         /* sink: bytes so far */
-	char *rest;             /* lines: one that has begun; echo: not yet sent */
-	size_t rest_length;
+	struct rest rest;       /* lines: one that has begun; or not yet sent */
 	bool stuck;             /* waits for room */
 };
 
@@ -44,22 +40,8 @@ static void
 end(struct connection *c)
 {
 	close(c->fd);
-	free(c->rest);
+	free(c->rest.bytes);
 	free(c);
-}
-
-static void
-keep(struct connection *c, const char *bytes, size_t n)
-{
-	char *rest = n == 0 ? NULL : malloc(n);
-
-	if (n > 0 && rest == NULL)
-		abort();
-	if (n > 0)
-		memcpy(rest, bytes, n);
-	free(c->rest);
-	c->rest = rest;
-	c->rest_length = n;
 }
 
 /* Sends n bytes; what does not fit is kept. */
@@ -74,7 +56,7 @@ answer(struct connection *c, const char *bytes, size_t n)
 		sent = 0;
 	if ((size_t)sent == n)
 		return true;
-	keep(c, bytes + sent, n - (size_t)sent);
+	rest_keep(&c->rest, bytes + sent, n - (size_t)sent);
 	c->stuck = true;
 	watch(c, EPOLL_CTL_MOD, EPOLLOUT);
 	return true;
@@ -83,12 +65,12 @@ answer(struct connection *c, const char *bytes, size_t n)
 static bool
 go_on(struct connection *c)
 {
-	ssize_t sent = send(c->fd, c->rest, c->rest_length, MSG_NOSIGNAL);
+	ssize_t sent = send(c->fd, c->rest.bytes, c->rest.length, MSG_NOSIGNAL);
 
 	if (sent < 0)
 		return errno == EAGAIN;
-	keep(c, c->rest + sent, c->rest_length - (size_t)sent);
-	if (c->rest_length == 0) {
+	rest_keep(&c->rest, c->rest.bytes + sent, c->rest.length - (size_t)sent);
+	if (c->rest.length == 0) {
 		c->stuck = false;
 		watch(c, EPOLL_CTL_MOD, EPOLLIN);
 	}
@@ -109,19 +91,15 @@ echo(struct connection *c)
 static bool
 lines(struct connection *c)
 {
-	size_t have = c->rest_length, whole = 0;
-	const char *lf;
+	size_t have = rest_before(&c->rest, buffer), whole;
 	ssize_t n;
 
-	if (have > 0)
-		memcpy(buffer, c->rest, have);
 	n = read(c->fd, buffer + have, PIECE - have);
 	if (n <= 0)
 		return n < 0 && errno == EAGAIN;
 	have += (size_t)n;
-	while ((lf = memchr(buffer + whole, '\n', have - whole)) != NULL)
-		whole = (size_t)(lf + 1 - buffer);
-	keep(c, buffer + whole, have - whole);
+	whole = whole_lines(buffer, have);
+	rest_keep(&c->rest, buffer + whole, have - whole);
 	return whole == 0 || answer(c, buffer, whole);
 }
 
@@ -160,9 +138,8 @@ int
 main(int argc, char **argv)
 {
 	struct epoll_event events[EVENTS], listening = { .events = EPOLLIN };
-	bool (*serve)(struct connection *) = argc != 2 ? NULL :
-	    strcmp(argv[1], "echo") == 0 ? echo : strcmp(argv[1], "lines") == 0 ? lines :
-	    strcmp(argv[1], "sink") == 0 ? sink : NULL;
+	bool (*const modes[])(struct connection *) = { echo, lines, sink, NULL },
+	    (*serve)(struct connection *) = modes[mode_of(argc, argv)];
 	int i, n, listener;
 
 	if (serve == NULL) {
