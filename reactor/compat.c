@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #ifdef HAVE_EVENTFD
 #include <sys/eventfd.h>
@@ -11,7 +12,13 @@
 
 #include "reactor/compat.h"
 
-#ifndef HAVE_PIPE2
+#ifdef HAVE_PIPE2
+static int
+make_pipe(int fds[2])
+{
+	return pipe2(fds, O_NONBLOCK | O_CLOEXEC);
+}
+#else
 static int
 set_flags(int fd)
 {
@@ -23,7 +30,7 @@ set_flags(int fd)
 }
 
 static int
-pipe2(int fds[2], int flags)
+make_pipe(int fds[2])
 {
 	(void)flags;
 	if (pipe(fds) < 0)
@@ -83,6 +90,28 @@ weft__compat_wake_pair(int fds[2])
 #endif
 	return wake_pipe(fds);
 }
+void
+weft__compat_know(int fd, struct weft__file *file)
+{
+	struct stat status = { 0 };
+
+	(void)!fstat(fd, &status);
+	file->device = status.st_dev;
+	file->number = status.st_ino;
+}
+
+bool
+weft__compat_is(int fd, const struct weft__file *file)
+{
+	struct stat status;
+	int error = errno;
+	bool same = fstat(fd, &status) == 0 && status.st_dev == file->device &&
+	    status.st_ino == file->number;
+
+	errno = error;
+	return same;
+}
+
 
 const char *
 weft__compat_getenv(const char *name)

@@ -22,21 +22,34 @@ enum { BATCH = 256 };
 
 struct state {
 	int fd;
+	struct weft__file file;         /* what that is */
 	struct epoll_event events[BATCH];
 };
+
+/* A child may have closed it, and have another file there by now. */
+static void
+give_up(struct state *state)
+{
+	if (state->fd >= 0 && weft__compat_is(state->fd, &state->file))
+		close(state->fd);
+	state->fd = -1;
+}
 
 static int
 open_set(struct weft__reactor *reactor)
 {
-	struct state *state = malloc(sizeof *state);
+	struct state *state = malloc(sizeof *state), *old = reactor->state;
 
 	if (state == NULL)
 		return -1;
+	if (old != NULL && reactor->inherited)
+		give_up(old);           /* before its number can be that of the new one */
 	state->fd = weft__compat_above_standard(epoll_create1(EPOLL_CLOEXEC));
 	if (state->fd < 0) {
 		free(state);
 		return -1;
 	}
+	weft__compat_know(state->fd, &state->file);
 	reactor->state = state;
 	return 0;
 }
@@ -46,8 +59,7 @@ close_set(struct weft__reactor *reactor)
 {
 	struct state *state = reactor->state;
 
-	if (state->fd >= 0)
-		close(state->fd);
+	give_up(state);
 	free(state);
 }
 

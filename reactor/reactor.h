@@ -28,6 +28,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "reactor/compat.h"
 #include "weft/base.h"
 
 /* Events are WEFT_READABLE, WEFT_WRITABLE and this: hang-up, end or error. It
@@ -101,10 +102,14 @@ struct weft__wake {
 	int read_fd;                    /* one eventfd, or a pipe */
 	atomic_int write_fd;
 	atomic_int state;
+	struct weft__file file;
 };
 
 int  weft__wake_open(struct weft__wake *, struct weft__reactor *);
 void weft__wake_close(struct weft__wake *, struct weft__reactor *);
+/* In a child, which may have closed everything, or have put files of its own in
+ * the place: only what is ours still is kept, to be closed when there is another. */
+void weft__wake_check(struct weft__wake *, struct weft__reactor *);
 /* Async-signal-safe; costs a system call only when the loop sleeps. Whatever
  * the loop is to find must be published before. */
 void weft__wake_send(struct weft__wake *);

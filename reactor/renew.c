@@ -58,9 +58,11 @@ disarm(struct weft__reactor *reactor, struct weft__slot *slot)
 int
 weft__reactor_after_fork(struct weft__reactor *reactor)
 {
-	struct weft__wake wake = reactor->wake;
+	struct weft__wake wake;
 	void *state = reactor->state;
 
+	weft__wake_check(&reactor->wake, reactor);
+	wake = reactor->wake;
 	if (reactor->backend->open(reactor) < 0)
 		return -1;
 	for_each_slot(reactor, disarm);

@@ -56,6 +56,7 @@ weft__wake_open(struct weft__wake *wake, struct weft__reactor *reactor)
 		return -1;
 	wake->read_fd = fds[0];
 	wake->write_fd = fds[1];
+	weft__compat_know(fds[0], &wake->file);         /* both ends of a pipe are one */
 	atomic_store(&wake->state, RUNNING);
 	wake->slot = weft__slot_open(reactor, fds[0], WEFT__LEVEL);
 	if (wake->slot != NULL) {
@@ -83,6 +84,23 @@ weft__wake_close(struct weft__wake *wake, struct weft__reactor *reactor)
 		close(wake->read_fd);
 	lose(wake);
 	errno = error;
+}
+
+void
+weft__wake_check(struct weft__wake *wake, struct weft__reactor *reactor)
+{
+	bool in = weft__compat_is(wake->read_fd, &wake->file);
+	bool out = weft__compat_is(wake->write_fd, &wake->file);
+
+	if (in && out)
+		return;
+	if (wake->slot != NULL) {
+		wake->slot->notify = NULL;
+		weft__slot_close(reactor, wake->slot);
+	}
+	if (in || out)
+		close(in ? wake->read_fd : wake->write_fd);
+	lose(wake);
 }
 
 void

@@ -287,6 +287,97 @@ START_TEST(wake_ups_work_in_the_child)
 }
 END_TEST
 
+/* As a daemon does: whatever was open is the parent's. */
+static void
+close_everything(void)
+{
+	for (int fd = 3; fd < 256; fd++)
+		close(fd);
+}
+
+struct sleeper {
+	struct weft_loop *loop;
+	struct weft_fiber *fiber;
+};
+
+static void
+unpark(void *fiber)
+{
+	weft_unpark(fiber);
+}
+
+static void *
+post_soon(void *arg)
+{
+	struct sleeper *sleeper = arg;
+
+	usleep(2000);           /* the loop sleeps by now, as a rule */
+	weft_post(sleeper->loop, unpark, sleeper->fiber);
+	return NULL;
+}
+
+static void
+be_woken_by_threads(int times)
+{
+	struct sleeper sleeper = { weft_loop_self(), weft_self() };
+	pthread_t thread;
+
+	while (times-- > 0) {
+		MUST(pthread_create(&thread, NULL, post_soon, &sleeper) == 0);
+		MUST(weft_park(soon_enough()) == 0);
+		MUST(pthread_join(thread, NULL) == 0);
+	}
+}
+
+static void
+close_all_and_go_on(void *unused)
+{
+	(void)unused;
+	close_everything();
+	MUST(weft_loop_after_fork() == 0);
+	be_woken_by_threads(3);
+	use_all(NULL);
+	be_woken_by_threads(3);
+}
+
+START_TEST(a_child_that_has_closed_everything_can_go_on)
+{
+	ck_assert_ok(weft_yield());
+	in_child(close_all_and_go_on, NULL);
+	ck_assert_ok(weft_sleep(weft_after(1)));
+}
+END_TEST
+
+/* What the loop had is a file of the child's by now, full of what is its own. */
+static void
+use_the_numbers(void *unused)
+{
+	enum { FILES = 16 };
+	int files[FILES][2], i;
+	char byte;
+
+	(void)unused;
+	close_everything();
+	for (i = 0; i < FILES; i++)
+		MUST(pipe(files[i]) == 0 && write(files[i][1], "x", 1) == 1);
+	MUST(weft_loop_after_fork() == 0);
+	be_woken_by_threads(3);
+	MUST(weft_sleep(weft_after(2)) == 0);
+	for (i = 0; i < FILES; i++) {
+		MUST(write(files[i][1], "y", 1) == 1);
+		MUST(read(files[i][0], &byte, 1) == 1 && byte == 'x');
+		MUST(read(files[i][0], &byte, 1) == 1 && byte == 'y');
+	}
+}
+
+START_TEST(files_that_a_child_has_put_in_place_of_the_loops_are_left_alone)
+{
+	ck_assert_ok(weft_yield());
+	in_child(use_the_numbers, NULL);
+	ck_assert_ok(weft_sleep(weft_after(1)));
+}
+END_TEST
+
 static Suite *
 make_suite(const char *backend)
 {
@@ -302,6 +393,8 @@ make_suite(const char *backend)
 	tcase_add_test(tc, who_runs_next_in_the_child_is_refused_too);
 	tcase_add_test(tc, a_server_can_be_served_again_in_the_child);
 	tcase_add_test(tc, wake_ups_work_in_the_child);
+	tcase_add_test(tc, a_child_that_has_closed_everything_can_go_on);
+	tcase_add_test(tc, files_that_a_child_has_put_in_place_of_the_loops_are_left_alone);
 	return suite;
 }
 
