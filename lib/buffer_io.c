@@ -172,7 +172,7 @@ send_to_socket(int fd, struct pieces *p)
 	ssize_t n;
 
 	if (WEFT__SOCKETS_RAISE_SIGPIPE)
-		weft__sigpipe_hold(&sigpipe);
+		weft__sigpipe_hold(&sigpipe, fd);
 	do
 		n = sendmsg(fd, &message, MSG_DONTWAIT | WEFT__NOSIGNAL);
 	while (n < 0 && errno == EINTR);
@@ -202,7 +202,7 @@ write_pieces(int fd, struct pieces *p)
 
 	if (waits)
 		cut(p, PIPE_BUF);
-	weft__sigpipe_hold(&sigpipe);
+	weft__sigpipe_hold(&sigpipe, fd);
 	do {
 		if (waits && !is_ready(fd, POLLOUT)) {
 			n = -1;

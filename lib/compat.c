@@ -5,20 +5,32 @@
  *
  * Blocking, and taking a signal that became pending, is what every system
  * has: there is no write(2) that takes a flag. The signal of a failed write is
- * directed at the thread that wrote, so only this thread can take it.
+ * directed at the thread that wrote, so only this thread can take it; save for
+ * macOS and NetBSD, where any thread may get it, but a file can be told to raise
+ * none.
  */
 #include "config.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <ifaddrs.h>
+#include <net/if.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "lib/compat.h"
+
+#if defined(SOCK_CLOEXEC) && defined(SOCK_NONBLOCK) && !defined(WEFT_WITHOUT_SOCK_CLOEXEC)
+#define SOCKET_FLAGS (SOCK_NONBLOCK | SOCK_CLOEXEC)
+#endif
+#if defined(HAVE_STRUCT_IP_MREQN) && !defined(WEFT_WITHOUT_IP_MREQN)
+#define BY_INDEX 1
+#endif
 
 static bool
 sigpipe_is_pending(void)
@@ -35,12 +47,43 @@ only_sigpipe(sigset_t *set)
 	sigaddset(set, SIGPIPE);
 }
 
+/* Whether the file raises none. A descriptor of ours was told so at its birth;
+ * one that is shared is, for as long as the write takes. */
+static bool
+is_quiet(struct weft__sigpipe *s, int fd)
+{
+	s->told = -1;
+#ifdef F_SETNOSIGPIPE
+	if (fcntl(fd, F_GETNOSIGPIPE) > 0)
+		return true;
+	if (fcntl(fd, F_SETNOSIGPIPE, 1) == 0)
+		s->told = fd;
+#else
+	(void)fd;
+#endif
+	return s->told >= 0;
+}
+
+static void
+be_loud_again(int fd)
+{
+#ifdef F_SETNOSIGPIPE
+	if (fd >= 0)
+		fcntl(fd, F_SETNOSIGPIPE, 0);
+#else
+	(void)fd;
+#endif
+}
+
 /* One that is pending can only have stayed so because it is blocked. */
 void
-weft__sigpipe_hold(struct weft__sigpipe *s)
+weft__sigpipe_hold(struct weft__sigpipe *s, int fd)
 {
 	sigset_t set;
 
+	s->quiet = is_quiet(s, fd);
+	if (s->quiet)
+		return;
 	only_sigpipe(&set);
 	pthread_sigmask(SIG_BLOCK, &set, &s->mask);
 	s->pending = sigismember(&s->mask, SIGPIPE) == 1 && sigpipe_is_pending();
@@ -53,6 +96,11 @@ weft__sigpipe_release(struct weft__sigpipe *s)
 	sigset_t set;
 	int saved = errno, taken;
 
+	if (s->quiet) {
+		be_loud_again(s->told);
+		errno = saved;
+		return;
+	}
 	if (saved == EPIPE && !s->pending && sigpipe_is_pending()) {
 		only_sigpipe(&set);
 		sigwait(&set, &taken);
@@ -89,6 +137,9 @@ weft__compat_set_flags(int fd)
 		return -1;
 	if (!(flags & O_NONBLOCK) && fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
 		return -1;
+#ifdef F_SETNOSIGPIPE
+	(void)fcntl(fd, F_SETNOSIGPIPE, 1);
+#endif
 	return fcntl(fd, F_SETFD, FD_CLOEXEC);
 }
 
@@ -109,14 +160,14 @@ with_flags(int fd)
 int
 weft__compat_socket(int family, int type, int protocol)
 {
-#ifdef SOCK_NONBLOCK
-	return socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol);
+#ifdef SOCKET_FLAGS
+	return socket(family, type | SOCKET_FLAGS, protocol);
 #else
 	return with_flags(socket(family, type, protocol));
 #endif
 }
 
-#if !defined(SOCK_NONBLOCK) || !defined(HAVE_PIPE2)
+#if !defined(SOCKET_FLAGS) || !defined(HAVE_PIPE2)
 /* Two at once: on failure neither is left. */
 static int
 both_with_flags(int fds[2])
@@ -136,8 +187,8 @@ both_with_flags(int fds[2])
 int
 weft__compat_socketpair(int family, int type, int fds[2])
 {
-#ifdef SOCK_NONBLOCK
-	return socketpair(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds);
+#ifdef SOCKET_FLAGS
+	return socketpair(family, type | SOCKET_FLAGS, 0, fds);
 #else
 	return socketpair(family, type, 0, fds) < 0 ? -1 : both_with_flags(fds);
 #endif
@@ -146,8 +197,8 @@ weft__compat_socketpair(int family, int type, int fds[2])
 int
 weft__compat_accept(int fd, struct sockaddr *address, socklen_t *length)
 {
-#if defined(HAVE_ACCEPT4) && defined(SOCK_NONBLOCK)
-	int new = accept4(fd, address, length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+#if defined(HAVE_ACCEPT4) && defined(SOCKET_FLAGS)
+	int new = accept4(fd, address, length, SOCKET_FLAGS);
 	if (new >= 0 || errno != ENOSYS)
 		return new;
 #endif
@@ -164,7 +215,7 @@ weft__compat_pipe(int fds[2])
 #endif
 }
 
-#ifdef __linux__
+#if defined(__linux__) && !defined(WEFT_WITHOUT_PROC_SELF_FD)
 int
 weft__compat_reopen(int fd, int flags)
 {
@@ -232,7 +283,8 @@ weft__compat_set_cloexec(int fd)
 int
 weft__compat_credentials(int fd, uid_t *uid, gid_t *gid, pid_t *pid)
 {
-#if defined(HAVE_STRUCT_UCRED) && defined(SO_PEERCRED)
+#if defined(HAVE_STRUCT_UCRED) && defined(SO_PEERCRED) && \
+    !defined(WEFT_WITHOUT_SO_PEERCRED)
 	struct ucred peer;
 	socklen_t size = sizeof peer;
 
@@ -290,7 +342,7 @@ weft__compat_recvmmsg(int fd, struct mmsghdr *headers, unsigned n, int *late)
 }
 
 static int
-send_each(int fd, struct mmsghdr *headers, unsigned n, int flags)
+send_each(int fd, struct mmsghdr *headers, unsigned n)
 {
 	unsigned i;
 
@@ -298,7 +350,7 @@ send_each(int fd, struct mmsghdr *headers, unsigned n, int flags)
 		ssize_t sent;
 
 		do
-			sent = sendmsg(fd, &headers[i].msg_hdr, flags);
+			sent = sendmsg(fd, &headers[i].msg_hdr, WEFT__NOSIGNAL);
 		while (sent < 0 && errno == EINTR);
 		if (sent < 0)
 			break;
@@ -307,35 +359,77 @@ send_each(int fd, struct mmsghdr *headers, unsigned n, int flags)
 	return i > 0 ? (int)i : -1;
 }
 
-int
-weft__compat_sendmmsg(int fd, struct mmsghdr *headers, unsigned n, int flags)
+static int
+send_batch(int fd, struct mmsghdr *headers, unsigned n)
 {
 #ifdef HAVE_SENDMMSG
 	int sent;
 
 	do
-		sent = sendmmsg(fd, headers, n, flags);
+		sent = sendmmsg(fd, headers, n, WEFT__NOSIGNAL);
 	while (sent < 0 && errno == EINTR);
 	if (sent >= 0 || errno != ENOSYS)
 		return sent;
 #endif
-	return send_each(fd, headers, n, flags);
+	return send_each(fd, headers, n);
+}
+
+int
+weft__compat_sendmmsg(int fd, struct mmsghdr *headers, unsigned n)
+{
+	struct weft__sigpipe held;
+	int sent;
+
+	if (WEFT__SOCKETS_RAISE_SIGPIPE)
+		weft__sigpipe_hold(&held, fd);
+	sent = send_batch(fd, headers, n);
+	if (WEFT__SOCKETS_RAISE_SIGPIPE)
+		weft__sigpipe_release(&held);
+	return sent;
+}
+
+#ifdef BY_INDEX
+int
+weft__compat_set_group(int fd, int option, struct in_addr group,
+    struct in_addr interface, unsigned index)
+{
+	struct ip_mreqn request = { .imr_multiaddr = group, .imr_address = interface,
+	    .imr_ifindex = (int)index };
+
+	return setsockopt(fd, IPPROTO_IP, option, &request, sizeof request);
+}
+#else
+/* Its first one, for systems that know an interface by that alone. */
+static int
+address_of(unsigned index, struct in_addr *address)
+{
+	struct ifaddrs *all, *one;
+	char name[IF_NAMESIZE];
+
+	if (if_indextoname(index, name) == NULL || getifaddrs(&all) < 0)
+		return -1;
+	for (one = all; one != NULL; one = one->ifa_next)
+		if (one->ifa_addr != NULL && one->ifa_addr->sa_family == AF_INET &&
+		    strcmp(one->ifa_name, name) == 0)
+			break;
+	if (one != NULL)
+		*address = ((const struct sockaddr_in *)(const void *)one->ifa_addr)->sin_addr;
+	freeifaddrs(all);
+	errno = EADDRNOTAVAIL;
+	return one != NULL ? 0 : -1;
 }
 
 int
 weft__compat_set_group(int fd, int option, struct in_addr group,
     struct in_addr interface, unsigned index)
 {
-#ifdef HAVE_STRUCT_IP_MREQN
-	struct ip_mreqn request = { .imr_multiaddr = group, .imr_address = interface,
-	    .imr_ifindex = (int)index };
-#else
 	struct ip_mreq request = { .imr_multiaddr = group, .imr_interface = interface };
 
-	if (index != 0 || option == IP_MULTICAST_IF) {
-		errno = ENOTSUP;
+	if (index != 0 && address_of(index, &request.imr_interface) < 0)
 		return -1;
-	}
-#endif
+	if (option == IP_MULTICAST_IF)
+		return setsockopt(fd, IPPROTO_IP, option, &request.imr_interface,
+		    sizeof request.imr_interface);
 	return setsockopt(fd, IPPROTO_IP, option, &request, sizeof request);
 }
+#endif

@@ -6,8 +6,8 @@
  * the program does with the signal. Sockets have MSG_NOSIGNAL for that. Where
  * it is missing, and for pipes everywhere, the writer holds the signal back:
  *
- *     weft__sigpipe_hold(&held);
- *     n = write(...);
+ *     weft__sigpipe_hold(&held, fd);
+ *     n = write(fd, ...);
  *     weft__sigpipe_release(&held);
  *
  * after which one that the write raised is gone, one that was pending before
@@ -30,7 +30,8 @@
 #define WEFT__COLD
 #endif
 
-#ifdef MSG_NOSIGNAL
+/* macOS has it since lately, and before took no notice. */
+#if defined(MSG_NOSIGNAL) && !defined(__APPLE__) && !defined(WEFT_WITHOUT_MSG_NOSIGNAL)
 #define WEFT__NOSIGNAL MSG_NOSIGNAL
 #define WEFT__SOCKETS_RAISE_SIGPIPE 0
 #else
@@ -39,7 +40,7 @@
 #endif
 
 /* Descriptors that are received are close-on-exec at once, where there is this. */
-#ifdef MSG_CMSG_CLOEXEC
+#if defined(MSG_CMSG_CLOEXEC) && !defined(WEFT_WITHOUT_MSG_CMSG_CLOEXEC)
 #define WEFT__CMSG_CLOEXEC MSG_CMSG_CLOEXEC
 #else
 #define WEFT__CMSG_CLOEXEC 0
@@ -78,10 +79,12 @@ struct mmsghdr {
 struct weft__sigpipe {
 	sigset_t mask; /* the thread's own, to go back to */
 	bool pending;  /* one was before: the write's is the same, and stays */
+	bool quiet;    /* nothing is held: the file raises none */
+	int told;      /* it was told so for this write: the descriptor, or -1 */
 };
 
 /* compat.c */
-void weft__sigpipe_hold(struct weft__sigpipe *);
+void weft__sigpipe_hold(struct weft__sigpipe *, int fd);
 void weft__sigpipe_release(struct weft__sigpipe *);
 /* While it is held, what is done to a terminal from the background is done, and
  * does not stop the process. Both are async-signal-safe. */
@@ -98,12 +101,11 @@ int weft__compat_set_cloexec(int fd);
 /* Of who made the other end of a Unix socket; what is not known stays as it is. */
 int weft__compat_credentials(int fd, uid_t *, gid_t *, pid_t *);
 /* As recvmmsg(2) and sendmmsg(2), or one call each where there are none; EINTR
- * never comes out. *late: an error met behind the first, which the kernel tells
+ * never comes out, and no SIGPIPE. *late: an error met behind the first, which the kernel tells
  * nobody any more; else it stays as it is. */
 int weft__compat_recvmmsg(int fd, struct mmsghdr *, unsigned n, int *late);
-int weft__compat_sendmmsg(int fd, struct mmsghdr *, unsigned n, int flags);
-/* An option that takes a group and an interface: by its address, or by its
- * index where that can be (ENOTSUP). */
+int weft__compat_sendmmsg(int fd, struct mmsghdr *, unsigned n);
+/* An option that takes a group and an interface: by its address, or its index. */
 int weft__compat_set_group(int fd, int option, struct in_addr group,
     struct in_addr interface, unsigned index);
 /* A new open file for what the descriptor is open on; terminals everywhere,

@@ -169,7 +169,7 @@ weft__fdstream_write(struct weft_stream *s, const struct iovec *iov, int count)
 	struct weft__sigpipe held;
 	ssize_t sent;
 
-	weft__sigpipe_hold(&held);
+	weft__sigpipe_hold(&held, f->fd[WEFT__OUT]);
 	do
 		sent = writev(f->fd[WEFT__OUT], iov, count);
 	while (sent < 0 && errno == EINTR);

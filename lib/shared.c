@@ -146,7 +146,7 @@ weft__shared_write(struct weft_stream *s, const struct iovec *iov, int count)
 	if (t->tty)
 		weft__sigttou_hold(&mask);
 	else
-		weft__sigpipe_hold(&held);
+		weft__sigpipe_hold(&held, t->f.fd[WEFT__OUT]);
 	do
 		sent = try_write(t, iov, count);
 	while (sent < 0 && errno == EINTR);

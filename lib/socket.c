@@ -62,7 +62,7 @@ weft__socket_send(struct weft_stream *s, const struct iovec *iov, int count)
 	ssize_t sent;
 
 	if (WEFT__SOCKETS_RAISE_SIGPIPE)
-		weft__sigpipe_hold(&held);
+		weft__sigpipe_hold(&held, f->fd[WEFT__OUT]);
 	do
 		sent = send_once(f->fd[WEFT__OUT], iov, count);
 	while (sent < 0 && errno == EINTR);

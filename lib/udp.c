@@ -181,14 +181,19 @@ send_once(struct weft_udp *u, const void *data, size_t n, const struct sockaddr 
     socklen_t length)
 {
 	struct sockaddr_in6 room;
+	struct weft__sigpipe held;
 	ssize_t sent;
 
 	if (address != NULL)
 		address = weft__udp_target(u, address, &length, &room);
+	if (WEFT__SOCKETS_RAISE_SIGPIPE)
+		weft__sigpipe_hold(&held, u->fd);
 	do
 		sent = sendto(u->fd, data, n, WEFT__NOSIGNAL, address,
 		    address != NULL ? length : 0);
 	while (sent < 0 && errno == EINTR);
+	if (WEFT__SOCKETS_RAISE_SIGPIPE)
+		weft__sigpipe_release(&held);
 	return sent;
 }
 

@@ -142,7 +142,7 @@ send_batch(struct weft_udp *u, const struct weft_message *messages, int n)
 
 	for (i = 0; i < n; i++)
 		address_to(u, i, prepare(u->batch, i, &messages[i]), &messages[i].info);
-	return weft__compat_sendmmsg(u->fd, u->batch->headers, (unsigned)n, WEFT__NOSIGNAL);
+	return weft__compat_sendmmsg(u->fd, u->batch->headers, (unsigned)n);
 }
 
 /* All; or until one fails that waiting does not help, and errno says why. */

@@ -53,6 +53,7 @@ send_once(int socket, const int *fds, int n)
 		.msg_controllen = CMSG_SPACE((size_t)n * sizeof(int))
 	};
 	struct cmsghdr *header;
+	struct weft__sigpipe held;
 	ssize_t sent;
 
 	memset(&control, 0, sizeof control);
@@ -61,9 +62,13 @@ send_once(int socket, const int *fds, int n)
 	header->cmsg_type = SCM_RIGHTS;
 	header->cmsg_len = CMSG_LEN((size_t)n * sizeof(int));
 	memcpy(CMSG_DATA(header), fds, (size_t)n * sizeof(int));
+	if (WEFT__SOCKETS_RAISE_SIGPIPE)
+		weft__sigpipe_hold(&held, socket);
 	do
 		sent = sendmsg(socket, &message, WEFT__NOSIGNAL);
 	while (sent < 0 && errno == EINTR);
+	if (WEFT__SOCKETS_RAISE_SIGPIPE)
+		weft__sigpipe_release(&held);
 	return sent;
 }
 
