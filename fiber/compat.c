@@ -42,7 +42,7 @@ weft__compat_send_again(const siginfo_t *info)
 int
 weft__compat_pidfd(pid_t pid)
 {
-#ifdef SYS_pidfd_open
+#if defined(SYS_pidfd_open) && !defined(WEFT_WITHOUT_PIDFD_OPEN)
 	return (int)syscall(SYS_pidfd_open, pid, 0U);
 #else
 	(void)pid;

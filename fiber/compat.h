@@ -5,15 +5,16 @@
 #ifndef WEFT_FIBER_COMPAT_H
 #define WEFT_FIBER_COMPAT_H
 
-#include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <sys/mman.h>
 #include <sys/types.h>
 
 /* Compulsory for stacks on OpenBSD, a hint or nothing elsewhere. */
-#ifndef MAP_STACK
-#define MAP_STACK 0
+#if defined(MAP_STACK) && !defined(WEFT_WITHOUT_MAP_STACK)
+#define WEFT__MAP_STACK MAP_STACK
+#else
+#define WEFT__MAP_STACK 0
 #endif
 #ifndef MAP_NORESERVE
 #define MAP_NORESERVE 0
@@ -29,7 +30,7 @@
 #endif
 
 /* Linux 6.13; older ones answer EINVAL. */
-#ifdef __linux__
+#if defined(__linux__) && !defined(WEFT_WITHOUT_MADV_GUARD_INSTALL)
 #ifdef MADV_GUARD_INSTALL
 #define WEFT__GUARD_ADVICE MADV_GUARD_INSTALL
 #else
@@ -45,18 +46,6 @@
 /* Where the number of mappings that a process may have is written. */
 #ifdef __linux__
 #define WEFT__MAPS_FILE "/proc/sys/vm/max_map_count"
-#endif
-
-/* OpenBSD tells no one which pages are resident. */
-#ifndef __OpenBSD__
-#define WEFT__HAS_MINCORE 1
-#endif
-
-/* Linux: the peer has ended its side. */
-#ifdef POLLRDHUP
-#define WEFT__POLLRDHUP POLLRDHUP
-#else
-#define WEFT__POLLRDHUP 0
 #endif
 
 /* One more than the highest signal; NSIG does not count all of them on FreeBSD,

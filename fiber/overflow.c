@@ -206,7 +206,7 @@ make_signal_stack(void)
 	if (sigaltstack(NULL, &now) < 0 || !(now.ss_flags & SS_DISABLE))
 		return NULL;
 	ours.ss_sp = mmap(NULL, SIGNAL_STACK_SIZE, PROT_READ | PROT_WRITE,
-	    MAP_PRIVATE | MAP_ANON | MAP_NORESERVE | MAP_STACK, -1, 0);
+	    MAP_PRIVATE | MAP_ANON | MAP_NORESERVE | WEFT__MAP_STACK, -1, 0);
 	if (ours.ss_sp == MAP_FAILED)
 		return NULL;
 	if (sigaltstack(&ours, NULL) < 0) {

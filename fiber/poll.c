@@ -15,9 +15,9 @@
 #include <poll.h>
 #include <stdlib.h>
 
-#include "fiber/compat.h"
 #include "fiber/fiber.h"
 #include "reactor/backend.h"
+#include "reactor/compat.h"
 
 enum { REST = 5, LOOK_AGAIN = 20 };    /* milliseconds */
 

@@ -109,7 +109,7 @@ static char *
 map(size_t bytes)
 {
 	char *base = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
-	    MAP_PRIVATE | MAP_ANON | MAP_NORESERVE | MAP_STACK, -1, 0);
+	    MAP_PRIVATE | MAP_ANON | MAP_NORESERVE | WEFT__MAP_STACK, -1, 0);
 
 	if (base == MAP_FAILED)
 		return NULL;
@@ -454,7 +454,7 @@ weft__stacks_find(const struct weft__stacks *pool, const void *address)
 size_t
 weft__stack_high_water(const struct weft__stack *s)
 {
-#ifdef WEFT__HAS_MINCORE
+#ifdef HAVE_MINCORE
 	unsigned char resident[256];
 	size_t page = weft__page_size();
 	const char *top = (const char *)s;

@@ -32,7 +32,6 @@ set_flags(int fd)
 static int
 make_pipe(int fds[2])
 {
-	(void)flags;
 	if (pipe(fds) < 0)
 		return -1;
 	if (set_flags(fds[0]) < 0 || set_flags(fds[1]) < 0) {
@@ -66,7 +65,7 @@ wake_pipe(int fds[2])
 {
 	int error;
 
-	if (pipe2(fds, O_NONBLOCK | O_CLOEXEC) < 0)
+	if (make_pipe(fds) < 0)
 		return -1;
 	fds[0] = weft__compat_above_standard(fds[0]);
 	fds[1] = weft__compat_above_standard(fds[1]);
@@ -90,6 +89,7 @@ weft__compat_wake_pair(int fds[2])
 #endif
 	return wake_pipe(fds);
 }
+
 void
 weft__compat_know(int fd, struct weft__file *file)
 {
@@ -111,7 +111,6 @@ weft__compat_is(int fd, const struct weft__file *file)
 	errno = error;
 	return same;
 }
-
 
 const char *
 weft__compat_getenv(const char *name)

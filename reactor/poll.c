@@ -14,10 +14,7 @@
 #include <stdlib.h>
 
 #include "reactor/backend.h"
-
-#ifndef POLLRDHUP
-#define POLLRDHUP 0
-#endif
+#include "reactor/compat.h"
 
 struct state {
 	struct pollfd *set;
@@ -69,7 +66,7 @@ mask(int events)
 	short set = 0;
 
 	if (events & WEFT_READABLE)
-		set |= POLLIN | POLLRDHUP;
+		set |= POLLIN | WEFT__POLLRDHUP;
 	if (events & WEFT_WRITABLE)
 		set |= POLLOUT;
 	if (events & WEFT__URGENT)
@@ -113,11 +110,11 @@ translate(short set)
 
 	if (set & POLLNVAL)
 		return -EBADF;
-	if (set & (POLLIN | POLLRDHUP | POLLHUP | POLLERR))
+	if (set & (POLLIN | WEFT__POLLRDHUP | POLLHUP | POLLERR))
 		events |= WEFT_READABLE;
 	if (set & (POLLOUT | POLLHUP | POLLERR))
 		events |= WEFT_WRITABLE;
-	if (set & (POLLRDHUP | POLLHUP | POLLERR))
+	if (set & (WEFT__POLLRDHUP | POLLHUP | POLLERR))
 		events |= WEFT__ENDED;
 	if (set & POLLPRI)
 		events |= WEFT__URGENT;

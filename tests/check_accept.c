@@ -3,7 +3,8 @@
  * tests/check_accept.c - what accepting costs: many clients at once, and none
  * at all for want of descriptors or memory.
  *
- * Linked with -Wl,--wrap=accept4: it can be refused for as long as one likes.
+ * Linked with -Wl,--wrap=accept4,--wrap=accept: it can be refused for as long as
+ * one likes.
  */
 #include "config.h"
 
@@ -14,6 +15,7 @@
 #include <unistd.h>
 
 #include "tests/servers.h"
+#include "tests/wrap.h"
 
 static int refused;             /* with this errno, until it is 0 again */
 static int accepts;
@@ -30,6 +32,8 @@ __wrap_accept4(int fd, struct sockaddr *peer, socklen_t *length, int flags)
 	errno = refused;
 	return -1;
 }
+
+WRAP_ACCEPT_ALIKE
 
 /* A client without weft, which has connected but is not accepted yet. */
 static int

@@ -6,6 +6,7 @@
 #include "config.h"
 
 #include "fiber/wait.h"
+#include "reactor/compat.h"
 #include "reactor/reactor.h"
 #include "tests/kinds.h"
 
@@ -122,6 +123,16 @@ own(int events)
 	return slot;
 }
 
+/* Not every poll(2) tells of the end of what the peer of a TCP connection says. */
+static int
+the_end(int way)
+{
+	bool told = WEFT__POLLRDHUP != 0 || openers[way] != tcp ||
+	    strcmp(weft_loop_backend(), "poll") != 0;
+
+	return told ? WEFT__ENDED : 0;
+}
+
 START_TEST(a_stream_hears_of_data_and_the_end_at_once)
 {
 	struct weft__slot *slot;
@@ -134,7 +145,7 @@ START_TEST(a_stream_hears_of_data_and_the_end_at_once)
 	turn_a_while();
 	ck_assert_int_eq(calls, 1);
 	ck_assert_int_eq(heard & (WEFT_READABLE | WEFT__ENDED),
-	    WEFT_READABLE | WEFT__ENDED);
+	    WEFT_READABLE | the_end(_i));
 	weft__fd_disown(weft__loop(), slot);
 	close_kind();
 }

@@ -67,10 +67,12 @@ static struct sock_filter filter[] = {
 #ifdef SYS_pidfd_open
 	CALL(SYS_pidfd_open), GIVES(ENOSYS),
 #endif
+#ifdef WEFT__GUARD_ADVICE
 	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_madvise, 0, 3),
 	ARGUMENT(2),
 	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, WEFT__GUARD_ADVICE, 0, 1),
 	GIVES(EINVAL),
+#endif
 	BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 };
 

@@ -3,7 +3,7 @@
  * tests/check_poller_servers.c - servers in a poller and their clients, and calls
  * that fail.
  *
- * Linked with -Wl,--wrap=accept4,--wrap=malloc,--wrap=calloc.
+ * Linked with -Wl,--wrap=accept4,--wrap=accept,--wrap=malloc,--wrap=calloc.
  */
 #include "config.h"
 
@@ -11,6 +11,7 @@
 
 #include "lib/server.h"
 #include "tests/polled.h"
+#include "tests/wrap.h"
 
 /* --- calls that fail */
 
@@ -33,6 +34,8 @@ __wrap_accept4(int fd, struct sockaddr *address, socklen_t *length, int flags)
 	}
 	return __real_accept4(fd, address, length, flags);
 }
+
+WRAP_ACCEPT_ALIKE
 
 static bool
 fails(void)

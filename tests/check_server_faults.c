@@ -17,6 +17,7 @@
 
 #include "tests/streams.h"
 #include "tests/under_valgrind.h"
+#include "tests/wrap.h"
 #include "weft/server.h"
 #include "weft/unix.h"
 
@@ -56,17 +57,9 @@ fails(int call)
 	return true;
 }
 
-#define WRAP(call, type, name, failure, parameters, arguments) \
-	type __real_##name parameters; \
-	type __wrap_##name parameters; \
-	type \
-	__wrap_##name parameters \
-	{ \
-		return fails(call) ? failure : __real_##name arguments; \
-	}
-
 WRAP(ACCEPT, int, accept4, -1, (int fd, struct sockaddr *a, socklen_t *n, int f),
     (fd, a, n, f))
+WRAP_ACCEPT_ALIKE
 WRAP(READ, ssize_t, read, -1, (int fd, void *to, size_t n), (fd, to, n))
 WRAP(RECVMSG, ssize_t, recvmsg, -1, (int fd, struct msghdr *m, int f), (fd, m, f))
 WRAP(SEND, ssize_t, send, -1, (int fd, const void *b, size_t n, int f), (fd, b, n, f))

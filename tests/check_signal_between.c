@@ -147,6 +147,13 @@ START_TEST(a_blocked_signal_is_unblocked_while_somebody_waits)
 }
 END_TEST
 
+/* Where weft has no sigqueue, the values of those that it keeps are lost. */
+#ifdef HAVE_SIGQUEUE
+#define ck_assert_value(info, i) ck_assert_int_eq((info).si_value.sival_int, i)
+#else
+#define ck_assert_value(info, i) ck_assert_int_eq((info).si_signo, SIGRTMIN)
+#endif
+
 START_TEST(no_queued_signal_is_lost_or_out_of_order_between_waits)
 {
 	sigset_t set = set_of(SIGRTMIN, 0);
@@ -158,7 +165,7 @@ START_TEST(no_queued_signal_is_lost_or_out_of_order_between_waits)
 		    (union sigval){ .sival_int = i }), 0);
 	for (int i = 0; i < 50; i++) {
 		ck_assert_int_eq(weft_signal_wait(&set, &info, WEFT_NOWAIT), SIGRTMIN);
-		ck_assert_int_eq(info.si_value.sival_int, i);
+		ck_assert_value(info, i);
 	}
 	ck_assert_fails(weft_signal_wait(&set, NULL, WEFT_NOWAIT), EAGAIN);
 }
@@ -176,10 +183,10 @@ START_TEST(a_burst_of_queued_signals_during_a_wait_is_kept)
 		ck_assert_int_eq(sigqueue(getpid(), SIGRTMIN,
 		    (union sigval){ .sival_int = i }), 0);
 	finish(fiber);
-	ck_assert_int_eq(w.info.si_value.sival_int, 0);
+	ck_assert_value(w.info, 0);
 	for (int i = 1; i < 20; i++) {
 		ck_assert_int_eq(weft_signal_wait(&w.set, &info, WEFT_NOWAIT), SIGRTMIN);
-		ck_assert_int_eq(info.si_value.sival_int, i);
+		ck_assert_value(info, i);
 	}
 }
 END_TEST

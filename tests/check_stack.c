@@ -132,13 +132,22 @@ START_TEST(stacks_do_not_touch_one_another)
 }
 END_TEST
 
+/* Where the system tells no one which pages are in use, it is 0. */
+#ifdef HAVE_MINCORE
+enum { TOLD = 1 };
+#else
+enum { TOLD = 0 };
+#endif
+
 START_TEST(high_water_is_where_the_deepest_page_in_use_begins)
 {
 	struct weft__stack *s = take(256 * KIB);
 	size_t page = (size_t)page_size();
 
 	ck_assert_uint_le(weft__stack_high_water(s), page);
-	ck_assert_uint_gt(weft__stack_high_water(s), 0);
+	ck_assert_uint_eq(weft__stack_high_water(s) > 0, TOLD);
+	if (!TOLD)
+		return;
 	((char *)s)[-100 * (long)KIB] = 1;
 	ck_assert_uint_ge(weft__stack_high_water(s), 100 * KIB);
 	ck_assert_uint_le(weft__stack_high_water(s), 100 * KIB + page);
@@ -152,6 +161,8 @@ START_TEST(high_water_is_right_for_large_stacks)
 	struct weft__stack *s = take(WEFT__STACK_MAX);
 
 	((char *)s)[-50000 * (long)KIB] = 1;
+	if (!TOLD)
+		return;
 	ck_assert_uint_ge(weft__stack_high_water(s), 50000 * KIB);
 	ck_assert_uint_le(weft__stack_high_water(s),
 	    50000 * KIB + (size_t)page_size());
@@ -185,7 +196,7 @@ START_TEST(of_many_given_stacks_the_last_keep_one_page)
 	for (int i = 0; i < COUNT; i++)
 		weft__stack_give(&pool, s[i]);
 	ck_assert_uint_eq(weft__stack_high_water(s[0]),
-	    weft__stack_size(s[0]));
+	    TOLD * weft__stack_size(s[0]));
 	ck_assert_uint_le(weft__stack_high_water(s[COUNT - 1]),
 	    (size_t)page_size());
 }

@@ -24,7 +24,7 @@ int __wrap_open(const char *, int, ...);
 int
 __wrap_open(const char *path, int flags, ...)
 {
-	if (strncmp(path, "/proc/self/fd/", 14) == 0 || strcmp(path, "/dev/tty") == 0) {
+	if (strncmp(path, "/proc/self/fd/", 14) == 0 || strncmp(path, "/dev/", 5) == 0) {
 		if (no_reopening) {
 			errno = EACCES;
 			return -1;
@@ -61,11 +61,12 @@ enum { KINDS = sizeof kinds / sizeof *kinds };
 static void
 set_up_kind(int i, int in[2], int out[2])
 {
-	no_reopening = i / KINDS;
 	kinds[i % KINDS].open_in(in);
 	kinds[i % KINDS].open_out(out);
 	kept[0] = dup(in[0]);
 	kept[1] = dup(out[0]);
+	no_reopening = i / KINDS;
+	reopened = NULL;
 }
 
 /* --- transfers */
@@ -138,7 +139,11 @@ open_out(int told)
 /* Or the tests above would be of one manner only. */
 START_TEST(pipes_and_terminals_are_opened_again_where_that_can_be)
 {
+#ifdef WEFT_WITHOUT_PROC_SELF_FD
+	static const char expected[2 * KINDS + 1] = "nnrnnnnn";
+#else
 	static const char expected[2 * KINDS + 1] = "rnrnnnnn";
+#endif
 	int in[2], out[2], told;
 	pid_t child;
 

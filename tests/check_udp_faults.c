@@ -30,10 +30,10 @@ START_TEST(send_waits_while_the_kernel_is_full)
 	arm(SENDTO, full_errors[_i], 1, _i ? 3 : 1);
 	ck_assert_gives(send_to(a, "x", 1, &to_b), 1);
 	ck_assert(hit);
-	arm(SENDMMSG, full_errors[_i], 1, 1);
+	arm_sends(full_errors[_i], 1, 1);
 	ck_assert_gives(weft_udp_send_many(a, out, 3, soon_enough()), 3);
 	ck_assert(hit);
-	arm(SENDMMSG, full_errors[_i], 2, 1);
+	arm_sends(full_errors[_i], 2, 1);
 	ck_assert_gives(weft_udp_send_many(a, out, 130, soon_enough()), 130);
 	ck_assert(hit);
 	free_two();
@@ -58,7 +58,7 @@ START_TEST(send_to_a_full_kernel_keeps_deadlines_and_can_be_cancelled)
 	ck_assert_ok(weft_cancel(call.fiber));
 	call_end(&call);
 	ck_assert_int_eq(call.error, ECANCELED);
-	arm(SENDMMSG, full_errors[_i], 2, FOR_EVER);
+	arm_sends(full_errors[_i], 2, FOR_EVER);
 	ck_assert_gives(weft_udp_send_many(a, out, 130, weft_after(10)), 64);
 	free_two();
 }
@@ -114,9 +114,9 @@ START_TEST(eintr_is_never_seen)
 	ck_assert_gives(send_to(a, "x", 1, &to_b), 1);
 	arm(RECVMSG, EINTR, 1, 3);
 	ck_assert_gives(weft_udp_receive(b, &byte, 1, NULL, soon_enough()), 1);
-	arm(SENDMMSG, EINTR, 1, 3);
+	arm_sends(EINTR, 1, 3);
 	ck_assert_gives(weft_udp_send_many(a, out, 2, soon_enough()), 2);
-	arm(RECVMMSG, EINTR, 1, 3);
+	arm(RECEIVE_BATCH, EINTR, 1, 3);
 	ck_assert_gives(weft_udp_receive_many(b, in, 2, soon_enough()), 2);
 	ck_assert(hit);
 	free_two();

@@ -42,8 +42,8 @@ START_TEST(a_batch_of_any_size_arrives)
 		same_from(0, n);
 	}
 	ck_assert_fails(weft_udp_receive_many(b, in, 1, WEFT_NOWAIT), EAGAIN);
-	ck_assert_int_eq(count[SENDMSG] > 0, no_batches);
-	ck_assert_int_eq(count[RECVMSG] > 0, no_batches);
+	ck_assert_int_eq(count[SENDMSG] > 0, no_batches || SEND_BATCH == SENDMSG);
+	ck_assert_int_eq(count[RECVMSG] > 0, no_batches || RECEIVE_BATCH == RECVMSG);
 	free_two();
 }
 END_TEST
@@ -113,17 +113,18 @@ END_TEST
 
 START_TEST(an_error_behind_the_first_is_told_by_the_next_call)
 {
-	int before = _i ? 5 : 64;
+	bool in_ones = _i || RECEIVE_BATCH == RECVMSG, out_ones = _i || SEND_BATCH == SENDMSG;
+	int before = in_ones ? 5 : A_BATCH;
 
 	open_with_or_without(_i);
 	ck_assert_int_eq(weft_udp_send_many(a, out, 130, soon_enough()), 130);
-	arm(_i ? RECVMSG : RECVMMSG, ECONNREFUSED, _i ? 6 : 2, 1);
+	arm(in_ones ? RECVMSG : RECVMMSG, ECONNREFUSED, in_ones ? 6 : 2, 1);
 	ck_assert_gives(weft_udp_receive_many(b, in, MOST, soon_enough()), before);
 	same_from(0, before);
 	ck_assert_fails(weft_udp_receive_many(b, in, MOST, soon_enough()), ECONNREFUSED);
 	ck_assert_gives(weft_udp_receive_many(b, in, MOST, soon_enough()), 130 - before);
 	same_from(before, 130 - before);
-	arm(_i ? SENDMSG : SENDMMSG, ECONNREFUSED, _i ? 65 : 2, 1);
+	arm(out_ones ? SENDMSG : SENDMMSG, ECONNREFUSED, out_ones ? 65 : 2, 1);
 	ck_assert_gives(weft_udp_send_many(a, out, 130, soon_enough()), 64);
 	ck_assert_fails(weft_udp_receive(a, NULL, 0, NULL, WEFT_NOWAIT), ECONNREFUSED);
 	ck_assert_gives(weft_udp_send_many(a, out + 64, 66, soon_enough()), 66);
@@ -185,10 +186,11 @@ START_TEST(one_system_call_each_or_one_for_64)
 	ck_assert_int_eq(count[SENDTO], 10);
 	ck_assert_int_eq(count[RECVMSG], 10);
 	ck_assert_int_eq(count[SENDMMSG] + count[RECVMMSG] + count[CTL], 0);
+	memset(count, 0, sizeof count);
 	ck_assert_int_eq(weft_udp_send_many(a, out, 64, soon_enough()), 64);
 	ck_assert_int_eq(weft_udp_receive_many(b, in, 64, soon_enough()), 64);
-	ck_assert_int_eq(count[SENDMMSG], 1);
-	ck_assert_int_eq(count[RECVMMSG], 1);
+	ck_assert_int_eq(count[SEND_BATCH], SEND_BATCH == SENDMMSG ? 1 : 64);
+	ck_assert_int_eq(count[RECEIVE_BATCH], RECEIVE_BATCH == RECVMMSG ? 1 : 64);
 	ck_assert_int_eq(count[CTL], 0);
 	free_two();
 }

@@ -98,12 +98,14 @@ WRAP(SOCKET, int, socket, -1, (int family, int type, int protocol),
 #endif
 WRAP(ACCEPT, int, accept4, -1, (int fd, struct sockaddr *a, socklen_t *n, int f),
     (fd, a, n, f))
+WRAP_ACCEPT_ALIKE
 WRAP(READ, ssize_t, read, -1, (int fd, void *to, size_t n), (fd, to, n))
 WRAP(WRITE, ssize_t, write, -1, (int fd, const void *from, size_t n), (fd, from, n))
 WRAP(WRITEV, ssize_t, writev, -1, (int fd, const struct iovec *v, int n), (fd, v, n))
 WRAP(SEND, ssize_t, send, -1, (int fd, const void *b, size_t n, int f), (fd, b, n, f))
 WRAP(SENDMSG, ssize_t, sendmsg, -1, (int fd, const struct msghdr *m, int f), (fd, m, f))
 WRAP(PIPE, int, pipe2, -1, (int fds[2], int flags), (fds, flags))
+WRAP_PIPE_ALIKE
 WRAP_BLOCK(MALLOC, malloc, true, (size_t n), (n))
 WRAP_BLOCK(CALLOC, calloc, true, (size_t n, size_t size), (n, size))
 WRAP_BLOCK(REALLOC, realloc, old == NULL, (void *old, size_t n), (old, n))

@@ -20,6 +20,19 @@
 enum { SENDTO, RECVMSG, SENDMSG, SENDMMSG, RECVMMSG, SOCKET, BIND, CONNECT, SETSOCKOPT, CTL,
 	CALLOC, MALLOC, CALLS };
 
+/* Without a call for many datagrams, it is that for one which is made for each. */
+#ifdef HAVE_SENDMMSG
+#define SEND_BATCH SENDMMSG
+#else
+#define SEND_BATCH SENDMSG
+#endif
+#ifdef HAVE_RECVMMSG
+#define RECEIVE_BATCH RECVMMSG
+#else
+#define RECEIVE_BATCH RECVMSG
+#endif
+enum { A_BATCH = 64 };
+
 static int count[CALLS];
 static int failing = -1, countdown, error_to_give, times;
 static bool hit, no_batches;
@@ -79,6 +92,13 @@ arm(int call, int error, int k, int so_many)
 	countdown = k;
 	times = so_many;
 	hit = false;
+}
+
+/* The k-th batch of sends. */
+static inline void
+arm_sends(int error, int k, int so_many)
+{
+	arm(SEND_BATCH, error, SEND_BATCH == SENDMMSG ? k : (k - 1) * A_BATCH + 1, so_many);
 }
 
 static inline void

@@ -30,4 +30,21 @@
 		return fails(call) ? failure : __real_##name arguments; \
 	}
 
+/* Where the library does without accept4 or pipe2 (configure --with-missing),
+ * the older calls fail as these do; beside __wrap_accept4, __wrap_pipe2. */
+#define WRAP_ACCEPT_ALIKE \
+	int __wrap_accept(int, struct sockaddr *, socklen_t *); \
+	int \
+	__wrap_accept(int fd, struct sockaddr *peer, socklen_t *length) \
+	{ \
+		return __wrap_accept4(fd, peer, length, 0); \
+	}
+#define WRAP_PIPE_ALIKE \
+	int __wrap_pipe(int [2]); \
+	int \
+	__wrap_pipe(int fds[2]) \
+	{ \
+		return __wrap_pipe2(fds, 0); \
+	}
+
 #endif
