@@ -58,6 +58,7 @@ struct weft_fiber {
 	bool permit;
 	bool parking;                   /* in weft_park */
 	bool obliged;                   /* to run, also if cancelled before */
+	int error;                      /* its errno while others run */
 	int64_t deadline;               /* in force; INT64_MAX: none */
 	int64_t shielded_until;         /* a cancel is held off; 0: no shield */
 	struct weft__timer timer;

@@ -206,18 +206,21 @@ become(struct weft_loop *loop, struct weft_fiber *next)
 	loop->front.alarm = next->canceled;
 }
 
-static void
+/* Others run until it is the running fiber's turn again: what it was woken with.
+ * All that lives meanwhile lives in the fiber: its stack is touched once. */
+static int
 run_next(struct weft_loop *loop)
 {
 	struct weft_fiber *self = loop->front.current, *next;
-	int error = *loop->front.error;
 
+	self->error = *loop->front.error;
 	next = pick(loop);
 	become(loop, next);
 	if (next != self)
 		weft__context_switch(&self->context, &next->context);
 	self->state = WEFT__RUNNING;
-	*loop->front.error = error;
+	*self->loop->front.error = self->error;
+	return self->wake_error;
 }
 
 void
@@ -276,8 +279,9 @@ weft__respite_end(struct weft_loop *loop, struct weft__respite before)
 	loop->front.alarm |= before.alarm;
 }
 
-int
-weft__park(struct weft_loop *loop, int64_t deadline, unsigned waiting)
+/* Before a park that may be refused, or not be for ever. An errno. */
+static WEFT__APART int
+prepare_park(struct weft_loop *loop, int64_t deadline, unsigned waiting)
 {
 	struct weft_fiber *self = loop->front.current;
 	int64_t until = deadline < 0 ? INT64_MAX : deadline;
@@ -285,28 +289,38 @@ weft__park(struct weft_loop *loop, int64_t deadline, unsigned waiting)
 
 	if (error == 0 && deadline == WEFT_NOWAIT)
 		error = EAGAIN;
-	if (!(waiting & WEFT__STUBBORN)) {
-		if (error == 0)
-			error = weft__check(loop);
-		if (self->deadline < until)
-			until = self->deadline;
-	}
+	if (error == 0 && !(waiting & WEFT__STUBBORN))
+		error = weft__check(loop);
 	if (error != 0)
 		return error;
+	if (self->deadline < until && !(waiting & WEFT__STUBBORN))
+		until = self->deadline;
 	if (until != INT64_MAX) {
 		weft__timer_set(&loop->timers, &self->timer, until);
 		loop->timed++;
 	}
-	if (waiting & WEFT__EXTERNAL)
-		loop->external++;
+	return 0;
+}
+
+int
+weft__park(struct weft_loop *loop, int64_t deadline, unsigned waiting)
+{
+	struct weft_fiber *self = loop->front.current;
+	int error;
+
+	if (loop->front.alarm || deadline >= 0 || self->deadline != INT64_MAX) {
+		error = prepare_park(loop, deadline, waiting);
+		if (error != 0)
+			return error;
+	}
+	loop->external += waiting & WEFT__EXTERNAL;
 	self->waiting = (uint8_t)waiting;
 	self->subject = loop->front.subject;
 	self->parked_at = loop->stats.switches;
 	self->parked_since = loop->polled_at;
 	self->state = WEFT__PARKED;
 	loop->stats.parked++;
-	run_next(loop);
-	return self->wake_error;
+	return run_next(loop);
 }
 
 void

@@ -11,6 +11,13 @@
 
 #include "weft/base.h"
 
+/* A way that is seldom gone, kept out of the one that is short. */
+#if defined(__GNUC__) || defined(__clang__)
+#define WEFT__APART __attribute__((noinline))
+#else
+#define WEFT__APART
+#endif
+
 struct weft_fiber;
 struct weft_loop;
 struct weft__slot;

@@ -83,8 +83,8 @@ weft_stream_new(const struct weft_stream_class *class, void *object)
 	custom->class.free = free_custom;
 	custom->object = object;
 	weft__stream_init(&custom->stream, &custom->class, loop);
-	custom->stream.reading.missing = class->read == NULL;
-	custom->stream.writing.missing = class->writev == NULL;
+	custom->stream.unreadable = class->read == NULL;
+	custom->stream.unwritable = class->writev == NULL;
 	return &custom->stream;
 }
 

@@ -90,7 +90,7 @@ open_stream(struct weft_loop *loop)
 	if (s == NULL)
 		return NULL;
 	s->class = &open_class;
-	s->reading.missing = s->writing.missing = false;
+	s->unreadable = s->unwritable = false;
 	return s;
 }
 
@@ -132,7 +132,7 @@ resolve_and_race(struct weft__race *race, const char *host, const char *port)
 		error = weft__resolve(race->loop, o->source_host,
 		    o->source_port != NULL ? o->source_port : "0", true, race->deadline,
 		    &sources);
-	if (*race->closed)
+	if (race->stream->closed)
 		error = EBADF;
 	race->targets = targets;
 	race->sources = sources;
@@ -146,7 +146,7 @@ connect_it(struct weft_stream *s, const char *host, const char *port,
     const struct weft_tcp_options *options, int64_t deadline)
 {
 	struct weft__race race = { .loop = s->loop, .options = options,
-	    .closed = &s->closed, .deadline = deadline };
+	    .stream = s, .deadline = deadline };
 	int error;
 
 	body(s)->connecting = weft__running(s->loop);

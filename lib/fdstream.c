@@ -112,8 +112,8 @@ weft__fdstream_make(struct weft_loop *loop, const struct weft_stream_class *clas
 	if (f == NULL)
 		return NULL;
 	weft__stream_init(&f->stream, class, loop);
-	f->stream.reading.missing = fd[WEFT__IN] < 0;
-	f->stream.writing.missing = fd[WEFT__OUT] < 0;
+	f->stream.unreadable = fd[WEFT__IN] < 0;
+	f->stream.unwritable = fd[WEFT__OUT] < 0;
 	f->fd[WEFT__IN] = fd[WEFT__IN];
 	f->fd[WEFT__OUT] = fd[WEFT__OUT];
 	f->drains = nature & WEFT__SHORT_IS_DRAINED && weft__fd_edges(loop);
@@ -143,6 +143,8 @@ weft__fdstream_failed(struct weft__fdstream *f, int event)
 {
 	if (errno == EWOULDBLOCK)
 		errno = EAGAIN;
+	if (errno == EPROTOTYPE)        /* a socket of macOS, while it is torn down */
+		errno = ECONNRESET;
 	/* To read from a pty whose other side is gone. */
 	return errno == EIO && f->terminal && event == WEFT_READABLE ? 0 : -1;
 }
@@ -191,6 +193,17 @@ want(struct weft__fdstream *f, int side, int events)
 	return 0;
 }
 
+/* Something that has not been asked for yet. */
+static WEFT__APART int
+want_more(struct weft__fdstream *f, int events)
+{
+	if (f->slot[WEFT__IN] == f->slot[WEFT__OUT])
+		return want(f, WEFT__IN, events);
+	if (events & WEFT_READABLE && want(f, WEFT__IN, WEFT_READABLE) < 0)
+		return -1;
+	return events & WEFT_WRITABLE ? want(f, WEFT__OUT, WEFT_WRITABLE) : 0;
+}
+
 int
 weft__fdstream_want(struct weft_stream *s, int events)
 {
@@ -200,11 +213,7 @@ weft__fdstream_want(struct weft_stream *s, int events)
 	weft__subject(s->loop, (uint64_t)f->fd[side]);
 	if (f->slot[side] != NULL && weft__fd_wanted(f->slot[side], events))
 		return 0;
-	if (f->slot[WEFT__IN] == f->slot[WEFT__OUT])
-		return want(f, WEFT__IN, events);
-	if (events & WEFT_READABLE && want(f, WEFT__IN, WEFT_READABLE) < 0)
-		return -1;
-	return events & WEFT_WRITABLE ? want(f, WEFT__OUT, WEFT_WRITABLE) : 0;
+	return want_more(f, events);
 }
 
 /* --- the end */
@@ -269,7 +278,7 @@ weft_stream_write_fd(const struct weft_stream *s)
 {
 	if (!is_fdstream(s))
 		return weft_stream_fd(s);
-	if (s->writing.missing)
+	if (s->unwritable)
 		return weft__fail(ENOTSUP);
 	return body(s)->fd[WEFT__OUT] >= 0 ? body(s)->fd[WEFT__OUT] : weft__fail(EBADF);
 }

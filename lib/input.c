@@ -17,20 +17,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/compat.h"
 #include "lib/stream.h"
-
-const unsigned char *
-weft__input_bytes(const struct weft_stream *s)
-{
-	return weft__buffer_at(&s->input, s->input.position);
-}
-
-void
-weft__input_consume(struct weft_stream *s, size_t n)
-{
-	s->input.position += n;
-	s->searched.key.bytes[0] = 0;
-}
 
 bool
 weft__has_searched_for(const struct weft_stream *s, const struct weft__key *key)
@@ -176,14 +164,10 @@ make_room(struct weft_stream *s)
 	return resize(s, 2 * in->capacity);
 }
 
-/* One call of the class; its EAGAIN clears the bit. */
-static ssize_t
-try_class(struct weft_stream *s, void *dst, size_t n)
+/* A try that has got nothing: 0 at the end, -1 with errno. EAGAIN clears the bit. */
+static WEFT__COLD ssize_t
+got_nothing(struct weft_stream *s, ssize_t got)
 {
-	ssize_t got = s->class->read(s, dst, n);
-
-	if (got > 0)
-		return got;
 	if (got == 0 && s->write_error == ECONNRESET) {
 		/* A write was told of the reset, which the kernel tells once. */
 		weft__stream_break_read(s, ECONNRESET, "read");
@@ -198,49 +182,85 @@ try_class(struct weft_stream *s, void *dst, size_t n)
 	return got;
 }
 
-static ssize_t
-fill_once(struct weft_stream *s)
+/* One try of the class: into dst, or if that is NULL into the Buffer. */
+static inline ssize_t
+try_class(struct weft_stream *s, void *dst, size_t n)
 {
+	struct weft_buffer *in = &s->input;
 	ssize_t got;
 
-	if (make_room(s) < 0)
-		return -1;
-	got = try_class(s, s->input.bytes + s->input.limit,
-	    s->input.capacity - s->input.limit);
-	if (got > 0)
-		s->input.limit += (size_t)got;
-	return got;
+	if (dst == NULL) {
+		if (make_room(s) < 0)
+			return -1;
+		got = s->class->read(s, in->bytes + in->limit, in->capacity - in->limit);
+		if (got > 0)
+			in->limit += (size_t)got;
+	} else {
+		got = s->class->read(s, dst, n);
+	}
+	return got > 0 ? got : got_nothing(s, got);
+}
+
+/* Why a read ends without a try: 0 at the end, -1 with errno. */
+static WEFT__COLD ssize_t
+stopped(const struct weft_stream *s)
+{
+	if (s->closed)
+		return weft__fail(EBADF);
+	return s->read_error != 0 ? weft__fail(s->read_error) : 0;
+}
+
+static inline int
+wait_for_input(struct weft_stream *s, int64_t deadline)
+{
+	int error;
+
+	weft__stream_tell(s, WEFT__NEWS_HUNGRY);
+	if (deadline == WEFT_NOWAIT)
+		return EAGAIN;
+	error = weft__stream_want(s, WEFT_READABLE);
+	if (error != 0 || s->ready & WEFT_READABLE)
+		return error;
+	s->reader = weft__running(s->loop);
+	error = weft__park(s->loop, deadline, weft__stream_waiting(s) | WEFT__FOR_INPUT);
+	s->reader = NULL;
+	return s->closed ? EBADF : error;
+}
+
+int
+weft__input_wait(struct weft_stream *s, int64_t deadline)
+{
+	return wait_for_input(s, deadline);
 }
 
 ssize_t
 weft__input_read(struct weft_stream *s, void *dst, size_t n, int64_t deadline)
 {
-	int error = 0;
+	bool late = false;
 	ssize_t got;
+	int error;
 
 	if (deadline == WEFT_NOWAIT)
 		s->ready |= WEFT_READABLE;      /* whatever we believe */
 	for (;;) {
-		if (s->closed)
-			return weft__fail(EBADF);
-		if (s->read_error != 0)
-			return weft__fail(s->read_error);
-		if (s->eof)
-			return 0;
+		if (s->closed || s->eof || s->read_error != 0)
+			return stopped(s);
 		if (s->ready & WEFT_READABLE) {
-			got = dst != NULL ? try_class(s, dst, n) : fill_once(s);
+			got = try_class(s, dst, n);
 			if (got >= 0 || errno != EAGAIN)
 				return got;
 		}
-		if (error == ETIMEDOUT)
+		if (late)
 			return weft__fail(ETIMEDOUT);
 		if (dst == NULL)        /* else it may be a reserve */
 			weft__input_release(s);
-		error = weft__stream_wait_input(s, deadline);
-		if (error == ETIMEDOUT)         /* it still gets its one try */
-			s->ready |= WEFT_READABLE;
-		else if (error != 0)
+		error = wait_for_input(s, deadline);
+		if (error == 0)
+			continue;
+		if (error != ETIMEDOUT)
 			return weft__fail(error);
+		late = true;            /* it still gets its one try */
+		s->ready |= WEFT_READABLE;
 	}
 }
 
@@ -254,7 +274,7 @@ weft__input_try(struct weft_stream *s)
 	if (s->eof)
 		return 0;
 	if (s->ready & WEFT_READABLE) {
-		got = fill_once(s);
+		got = try_class(s, NULL, 0);
 		if (got >= 0 || errno != EAGAIN)
 			return got;
 	}

@@ -197,7 +197,7 @@ weft_poller_register(struct weft_poller *p, struct weft_stream *s)
 		return 0;
 	if (s->closed)
 		return weft__fail(EBADF);
-	if (s->reading.missing)
+	if (s->unreadable)
 		return weft__fail(ENOTSUP);
 	if (weft__stream_is_claimed(s))
 		return weft__fail(EBUSY);

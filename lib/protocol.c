@@ -195,7 +195,7 @@ is_over(const struct run *r)
 {
 	const struct weft_stream *s = r->stream;
 
-	return s->ended || (!r->reading && !s->reading.missing && s->shut);
+	return s->ended || (!r->reading && !s->unreadable && s->shut);
 }
 
 /* One step. 0, or the errno that ends the connection. */
@@ -267,7 +267,7 @@ int
 weft_protocol_run(struct weft_stream *s, const struct weft_protocol *protocol, void *arg)
 {
 	struct run r = { .watcher = { .told = told, .marks = marks, .claims = true }, .stream = s,
-	    .arg = arg, .fiber = weft__running(s->loop), .reading = !s->reading.missing };
+	    .arg = arg, .fiber = weft__running(s->loop), .reading = !s->unreadable };
 	int saved = errno, error = check(s, protocol);
 
 	if (error != 0)

@@ -299,7 +299,7 @@ wait_for_news(struct race *r)
 	int error = weft__park(r->call->loop, due ? r->due : deadline,
 	    WEFT__EXTERNAL | WEFT__FOR_OUTPUT);
 
-	if (*r->call->closed)
+	if (r->call->stream->closed)
 		return EBADF;
 	if (error == ETIMEDOUT && due && !passed(weft_deadline()))
 		return 0;

@@ -18,7 +18,7 @@ struct weft__race {
 	const struct weft_tcp_options *options;
 	const struct addrinfo *targets;
 	const struct addrinfo *sources; /* NULL: any */
-	const bool *closed;             /* becomes true: stop, EBADF */
+	const struct weft_stream *stream;       /* once it is closed: stop, EBADF */
 	int64_t deadline;
 	/* The winner, which is the caller's: */
 	int fd;

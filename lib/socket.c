@@ -41,36 +41,38 @@ weft__socket_receive(struct weft_stream *s, void *dst, size_t n)
 	return weft__fdstream_got(f, got, message.msg_flags & MSG_CTRUNC ? 0 : iov.iov_len);
 }
 
-/* One vector, as most are, needs no message around it. */
-static ssize_t
-send_once(int fd, const struct iovec *iov, int count)
+static WEFT__APART ssize_t
+send_vectors(struct weft__fdstream *f, const struct iovec *iov, int count)
 {
-	struct msghdr message = { .msg_iov = (struct iovec *)(uintptr_t)iov };
-
-	if (count == 1)
-		return send(fd, iov->iov_base, iov->iov_len < WEFT__TRANSFER_MAX ?
-		    iov->iov_len : WEFT__TRANSFER_MAX, WEFT__NOSIGNAL);
-	message.msg_iovlen = (size_t)count;
-	return sendmsg(fd, &message, WEFT__NOSIGNAL);
-}
-
-ssize_t
-weft__socket_send(struct weft_stream *s, const struct iovec *iov, int count)
-{
-	struct weft__fdstream *f = body(s);
+	struct msghdr message = { .msg_iov = (struct iovec *)(uintptr_t)iov,
+	    .msg_iovlen = (size_t)count };
 	struct weft__sigpipe held;
 	ssize_t sent;
 
 	if (WEFT__SOCKETS_RAISE_SIGPIPE)
 		weft__sigpipe_hold(&held, f->fd[WEFT__OUT]);
 	do
-		sent = send_once(f->fd[WEFT__OUT], iov, count);
+		sent = sendmsg(f->fd[WEFT__OUT], &message, WEFT__NOSIGNAL);
 	while (sent < 0 && errno == EINTR);
 	if (WEFT__SOCKETS_RAISE_SIGPIPE)
 		weft__sigpipe_release(&held);
-	if (sent < 0 && errno == EPROTOTYPE)    /* macOS, while it is torn down */
-		errno = ECONNRESET;
 	return weft__fdstream_sent(f, sent, weft__vectors_length(iov, count));
+}
+
+/* One vector, as most are, needs no message around it. */
+ssize_t
+weft__socket_send(struct weft_stream *s, const struct iovec *iov, int count)
+{
+	struct weft__fdstream *f = body(s);
+	size_t n = iov->iov_len;
+	ssize_t sent;
+
+	if (count != 1 || n > WEFT__TRANSFER_MAX || WEFT__SOCKETS_RAISE_SIGPIPE)
+		return send_vectors(f, iov, count);
+	do
+		sent = send(f->fd[WEFT__OUT], iov->iov_base, n, WEFT__NOSIGNAL);
+	while (sent < 0 && errno == EINTR);
+	return weft__fdstream_sent(f, sent, n);
 }
 
 int

@@ -65,7 +65,7 @@ weft__stream_line_up(struct weft_stream *s, struct weft__side *side, int64_t dea
 
 	if (error == 0 && s->closed)
 		error = EBADF;
-	if (error == 0 && side->missing)
+	if (error == 0 && !weft__stream_has(s, side))
 		error = ENOTSUP;
 	if (error != 0)
 		return error;
@@ -92,43 +92,16 @@ weft__stream_line_up(struct weft_stream *s, struct weft__side *side, int64_t dea
 void
 weft__stream_hand_over(struct weft_stream *s, struct weft__side *side)
 {
+	if (s->lent && side == &s->reading) {
+		s->input_start = s->input.position;
+		s->input_end = s->input.limit;
+	}
 	if (weft__queue_empty(&side->turns) || !weft__queue_wake(&side->turns, 0))
 		side->inside = NULL;
 	weft__stream_go_out(s);
 }
 
 /* --- waiting */
-
-unsigned
-weft__stream_waiting(const struct weft_stream *s)
-{
-	return s->class->internal ? WEFT__INTERNAL : WEFT__EXTERNAL;
-}
-
-/* The class knows on which descriptor, if there is one. */
-static int
-want(struct weft_stream *s, int event)
-{
-	weft__subject(s->loop, (uint64_t)-1);
-	return s->class->want(s, event) < 0 ? errno : 0;
-}
-
-int
-weft__stream_wait_input(struct weft_stream *s, int64_t deadline)
-{
-	int error;
-
-	weft__stream_tell(s, WEFT__NEWS_HUNGRY);
-	if (deadline == WEFT_NOWAIT)
-		return EAGAIN;
-	error = want(s, WEFT_READABLE);
-	if (error != 0 || s->ready & WEFT_READABLE)
-		return error;
-	s->reader = weft__running(s->loop);
-	error = weft__park(s->loop, deadline, weft__stream_waiting(s) | WEFT__FOR_INPUT);
-	s->reader = NULL;
-	return s->closed ? EBADF : error;
-}
 
 int
 weft__stream_wait_output(struct weft_stream *s, int64_t deadline)
@@ -137,15 +110,16 @@ weft__stream_wait_output(struct weft_stream *s, int64_t deadline)
 
 	if (deadline == WEFT_NOWAIT)
 		return EAGAIN;
-	error = want(s, WEFT_WRITABLE);
+	error = weft__stream_want(s, WEFT_WRITABLE);
 	if (error != 0 || s->ready & WEFT_WRITABLE)
 		return error;
 	return weft__queue_wait(s->loop, &s->writers, deadline,
 	    weft__stream_waiting(s) | WEFT__FOR_OUTPUT);
 }
 
+/* All of weft__stream_notify, whatever the news and whoever waits for it. */
 bool
-weft__stream_notify(struct weft_stream *s, int events)
+weft__stream_spread(struct weft_stream *s, int events)
 {
 	bool news = (events & ~s->ready) != 0;
 
@@ -331,14 +305,14 @@ weft_stream_free(struct weft_stream *s)
 bool
 weft_stream_readable(const struct weft_stream *s)
 {
-	return !s->closed && !s->reading.missing && (weft_stream_buffered(s) > 0 ||
+	return !s->closed && !s->unreadable && (weft_stream_buffered(s) > 0 ||
 	    (!s->eof && s->read_error == 0));
 }
 
 bool
 weft_stream_writable(const struct weft_stream *s)
 {
-	return !s->closed && !s->writing.missing && !s->shut && s->write_error == 0;
+	return !s->closed && !s->unwritable && !s->shut && s->write_error == 0;
 }
 
 bool

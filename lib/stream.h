@@ -19,6 +19,8 @@
 #ifndef WEFT_LIB_STREAM_H
 #define WEFT_LIB_STREAM_H
 
+#include <errno.h>
+
 #include "fiber/wait.h"
 #include "lib/buffer.h"
 #include "lib/bytes.h"
@@ -70,7 +72,6 @@ struct weft__watcher {
 struct weft__side {
 	struct weft__queue turns;       /* callers that wait for theirs */
 	const struct weft_fiber *inside;        /* NULL: nobody */
-	bool missing;                   /* the stream has not got this one */
 	int errno_before;               /* his, for when he succeeds */
 };
 
@@ -92,15 +93,19 @@ struct weft_stream {
 	const struct weft_stream_class *class;
 	struct weft_loop *loop;
 	uint8_t ready;                  /* sticky bits, see above */
-	bool closed;                    /* or closing: nobody gets in */
-	bool ended;                     /* what carried the bytes is gone */
-	bool freed;                     /* memory goes with the last user */
-	bool eof;
-	bool resumes;                   /* the end, once told, is over */
-	bool shut;                      /* our side has ended */
-	bool coalescing;
+	/* All false in most streams, and so close together that what || joins is one
+	 * test: */
+	bool closed : 1;                /* or closing: nobody gets in */
+	bool ended : 1;                 /* what carried the bytes is gone */
+	bool freed : 1;                 /* memory goes with the last user */
+	bool eof : 1;
+	bool resumes : 1;               /* the end, once told, is over */
+	bool shut : 1;                  /* our side has ended */
+	bool coalescing : 1;
+	bool lent : 1;                  /* the program has looked at the input */
+	bool unreadable : 1;            /* it has not got this side */
+	bool unwritable : 1;
 	bool held;                      /* the loop polls for our queue */
-	bool lent;                      /* the program has looked at the input */
 	bool committing;                /* what was put is being written just now */
 	bool elastic;                   /* takes writes whole, beyond the high mark */
 	unsigned users;                 /* fibers inside a call */
@@ -135,12 +140,19 @@ void weft__stream_init(struct weft_stream *, const struct weft_stream_class *, s
 int  weft__fail(int error);
 /* One caller at a time per side. 0 or an errno; leave only after 0. */
 int  weft__stream_line_up(struct weft_stream *, struct weft__side *, int64_t deadline);
+static inline bool
+weft__stream_has(const struct weft_stream *s, const struct weft__side *side)
+{
+	return side == &s->reading ? !s->unreadable : !s->unwritable;
+}
 static inline int
 weft__stream_enter(struct weft_stream *s, struct weft__side *side, int64_t deadline)
 {
 	struct weft__front *front = weft__front(s->loop);
+	bool odd = side == &s->reading ? s->closed || s->lent || s->unreadable :
+	    s->closed || s->unwritable;
 
-	if (front->alarm || s->closed || s->lent || side->missing || side->inside != NULL)
+	if (odd || front->alarm || side->inside != NULL)
 		return weft__stream_line_up(s, side, deadline);
 	s->users++;
 	side->inside = front->current;
@@ -151,16 +163,19 @@ void weft__stream_hand_over(struct weft_stream *, struct weft__side *);
 static inline void
 weft__stream_leave(struct weft_stream *s, struct weft__side *side)
 {
-	if (side == &s->reading) {
-		s->input_start = s->input.position;
-		s->input_end = s->input.limit;
-	}
-	if (s->freed || !weft__queue_empty(&side->turns)) {
+	if (s->freed || s->lent || !weft__queue_empty(&side->turns)) {
 		weft__stream_hand_over(s, side);
 	} else {
 		side->inside = NULL;
 		s->users--;
 	}
+}
+/* Whether a write that waits for nothing could go ahead, without entering. */
+static inline bool
+weft__stream_may_write(const struct weft_stream *s)
+{
+	return !(s->closed || s->shut || s->unwritable) && s->write_error == 0 &&
+	    s->writing.inside == NULL && !weft__front(s->loop)->alarm;
 }
 /* Back to the program: its errno as it was, where that is to be seen. */
 static inline void
@@ -170,18 +185,43 @@ weft__stream_keep_errno(const struct weft_stream *s, const struct weft__side *si
 }
 /* The last of `users` frees a stream that is to be freed. */
 void weft__stream_go_out(struct weft_stream *);
-/* Parks until notified. 0 or an errno; EBADF if the stream was closed. */
-int  weft__stream_wait_input(struct weft_stream *, int64_t deadline);
-int  weft__stream_wait_output(struct weft_stream *, int64_t deadline);
-/* Events, or minus the errno that broke it. Whether anything came of it. */
-bool weft__stream_notify(struct weft_stream *, int events);
 /* How the fibers of a stream wait: enum weft__waiting. */
-unsigned weft__stream_waiting(const struct weft_stream *);
+static inline unsigned
+weft__stream_waiting(const struct weft_stream *s)
+{
+	return s->class->internal ? WEFT__INTERNAL : WEFT__EXTERNAL;
+}
+/* The class will notify. 0 or an errno. It knows on which descriptor, if any. */
+static inline int
+weft__stream_want(struct weft_stream *s, int event)
+{
+	weft__subject(s->loop, (uint64_t)-1);
+	return s->class->want(s, event) < 0 ? errno : 0;
+}
+/* Events, or minus the errno that broke it. Whether anything came of it. */
+bool weft__stream_spread(struct weft_stream *, int events);
+static inline bool
+weft__stream_notify(struct weft_stream *s, int events)
+{
+	bool news = !(s->ready & WEFT_READABLE);
+
+	if (events != WEFT_READABLE || s->watchers != NULL || s->above != NULL)
+		return weft__stream_spread(s, events);
+	s->ready |= WEFT_READABLE;      /* and nothing else, as mostly */
+	if (s->reader != NULL)
+		weft__wake(s->reader, 0);
+	return news;
+}
 /* Notes the error that broke one side, and what was being done. */
 void weft__stream_break_read(struct weft_stream *, int error, const char *step);
 void weft__stream_break_write(struct weft_stream *, int error, const char *step);
 
+/* Parks until notified. 0 or an errno; EBADF if the stream was closed. */
+int  weft__stream_wait_output(struct weft_stream *, int64_t deadline);
+
 /* --- input.c: the Buffer that bytes arrive in */
+/* The same for input. */
+int  weft__input_wait(struct weft_stream *, int64_t deadline);
 /* Some bytes, straight into dst, or if that is NULL into the Buffer, behind
  * what is there: > 0, 0 end, -1 with errno. Parks if need be. */
 ssize_t weft__input_read(struct weft_stream *, void *dst, size_t n, int64_t deadline);
@@ -193,7 +233,17 @@ void *weft__input_take(struct weft_stream *, size_t *size);
 void weft__input_give(struct weft_loop *, void *memory, size_t size);
 /* Room for `size` bytes in all. ENOMEM. */
 int  weft__input_reserve(struct weft_stream *, size_t size);
-const unsigned char *weft__input_bytes(const struct weft_stream *);
+static inline const unsigned char *
+weft__input_bytes(const struct weft_stream *s)
+{
+	return weft__buffer_at(&s->input, s->input.position);
+}
+static inline void
+weft__input_consume(struct weft_stream *s, size_t n)
+{
+	s->input.position += n;
+	s->searched.key.bytes[0] = 0;
+}
 /* How many are unread; from outside a read, weft_stream_buffered. */
 static inline size_t
 weft__input_count(const struct weft_stream *s)
@@ -209,12 +259,26 @@ weft__has_searched(const struct weft_stream *s)
 bool weft__has_searched_for(const struct weft_stream *, const struct weft__key *);
 /* Before a read, if the Buffer is lent: undoes what was done to its limit. */
 void weft__input_reclaim(struct weft_stream *);
-void weft__input_consume(struct weft_stream *, size_t n);
 /* Puts n bytes behind what is there; room for them has been reserved. */
 void weft__input_append(struct weft_stream *, const void *, size_t n);
 /* Gives an empty Buffer's memory back. */
 void weft__input_release(struct weft_stream *);
 void weft__input_drop(struct weft_stream *);
+
+/* Whether so many of the unread bytes may be taken without entering: nobody is in
+ * a read, nobody watches, and the fiber will go on running: what it has borrowed
+ * stays where it is. */
+#define WEFT__AT_HAND_MAX (WEFT__CREDIT / 2)
+static inline bool
+weft__input_at_hand(const struct weft_stream *s)
+{
+	const struct weft__front *front = weft__front(s->loop);
+
+	return weft__input_count(s) > 0 &&
+	    !(s->closed || s->freed || s->lent || s->unreadable) &&
+	    s->reading.inside == NULL && s->watchers == NULL && !front->alarm &&
+	    front->credit >= WEFT__AT_HAND_MAX;
+}
 
 /* --- watcher.c */
 void weft__stream_watch(struct weft_stream *, struct weft__watcher *);
@@ -235,7 +299,23 @@ void weft__stream_mind_marks(struct weft_stream *);
 
 /* --- stream_read.c */
 /* Ends a read that got so much; errno stays. */
-ssize_t weft__read_leave(struct weft_stream *, ssize_t got);
+ssize_t weft__read_end(struct weft_stream *, ssize_t got);
+static inline ssize_t
+weft__read_leave(struct weft_stream *s, ssize_t got)
+{
+	if (got <= 0)
+		return weft__read_end(s, got);
+	weft__stream_keep_errno(s, &s->reading);
+	/* Others run while the next reader still waits for his turn: he must
+	 * not move what this one has borrowed. */
+	weft__charge(s->loop, (size_t)got);
+	if (s->ended || s->freed || s->lent || s->watchers != NULL ||
+	    !weft__queue_empty(&s->reading.turns))
+		return weft__read_end(s, got);
+	s->reading.inside = NULL;
+	s->users--;
+	return got;
+}
 
 /* --- stream_queue.c */
 /* Sends what it can of the queue, wakes who waits for that. */

@@ -185,6 +185,7 @@ weft_stream_input(struct weft_stream *s)
 	}
 	settle(s);
 	s->lent = true;
+	s->input_start = s->input.position;
 	s->input_end = s->input.limit;
 	return &s->input;
 }
@@ -238,7 +239,7 @@ struct weft_buffer *
 weft_stream_output(struct weft_stream *s, size_t n)
 {
 	struct weft_buffer *b;
-	int error = s->closed ? EBADF : s->writing.missing ? ENOTSUP :
+	int error = s->closed ? EBADF : s->unwritable ? ENOTSUP :
 	    s->committing ? EBUSY : 0;
 
 	if (error != 0) {

@@ -14,18 +14,19 @@
 #include <limits.h>
 #include <string.h>
 
+#include "lib/compat.h"
 #include "lib/stream.h"
 
+/* Where weft__read_leave goes when there is more to it. */
 ssize_t
-weft__read_leave(struct weft_stream *s, ssize_t got)
+weft__read_end(struct weft_stream *s, ssize_t got)
 {
-	if (got >= 0)
+	if (got == 0)
 		weft__stream_keep_errno(s, &s->reading);
 	if (got == 0 && s->resumes)
 		s->eof = false;
-	/* Others run while the next reader still waits for his turn: he must
-	 * not move what this one has borrowed. */
-	weft__charge(s->loop, got > 0 ? (size_t)got : 0);
+	if (got <= 0)
+		weft__charge(s->loop, 0);
 	if (got > 0 && s->ended)
 		got = weft__fail(EBADF);
 	weft__stream_tell(s, WEFT__NEWS_READ);
@@ -45,28 +46,43 @@ take(struct weft_stream *s, void *dst, size_t n)
 	return (ssize_t)n;
 }
 
-static ssize_t
+static WEFT__APART ssize_t
+take_at_hand(struct weft_stream *s, void *dst, size_t n)
+{
+	ssize_t got = take(s, dst, n);
+
+	weft__charge(s->loop, (size_t)got);
+	return got;
+}
+
+static WEFT__APART ssize_t
+read_through_buffer(struct weft_stream *s, void *dst, size_t n, int64_t deadline)
+{
+	ssize_t got = 1;
+
+	if (weft__input_count(s) == 0)
+		got = weft__input_read(s, NULL, 0, deadline);
+	return got <= 0 ? got : take(s, dst, n);
+}
+
+static inline ssize_t
 read_some(struct weft_stream *s, void *dst, size_t n, int64_t deadline)
 {
-	ssize_t got;
-
-	if (weft__input_count(s) == 0) {
-		if (n >= WEFT__DIRECT_READ) {
-			weft__input_release(s);
-			return weft__input_read(s, dst, n, deadline);
-		}
-		got = weft__input_read(s, NULL, 0, deadline);
-		if (got <= 0)
-			return got;
-	}
-	return take(s, dst, n);
+	if (n < WEFT__DIRECT_READ || weft__input_count(s) > 0)
+		return read_through_buffer(s, dst, n, deadline);
+	if (s->input.bytes != NULL)
+		weft__input_drop(s);
+	return weft__input_read(s, dst, n, deadline);
 }
 
 ssize_t
 weft_stream_read(struct weft_stream *s, void *dst, size_t n, int64_t deadline)
 {
-	int error = n == 0 ? EINVAL : weft__stream_enter(s, &s->reading, deadline);
+	int error;
 
+	if (weft__input_at_hand(s) && n > 0)
+		return take_at_hand(s, dst, n);
+	error = n == 0 ? EINVAL : weft__stream_enter(s, &s->reading, deadline);
 	if (error != 0)
 		return weft__fail(error);
 	return weft__read_leave(s, read_some(s, dst, n, deadline));

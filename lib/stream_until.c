@@ -206,43 +206,57 @@ weft_stream_read_until(struct weft_stream *s, const void *delimiter, size_t n,
 	return weft_stream_read_until_any(s, &one, 1, data, deadline);
 }
 
-/* A line that is there already, as most are: its length, or 0. */
-static ssize_t
-line_at_hand(const struct weft_stream *s, struct record *r)
+/* A line that is there already, as most are: its length. 0: there is none, and
+ * *scanned says in how many bytes. */
+static inline size_t
+line_at_hand(const struct weft_stream *s, size_t *scanned)
 {
-	size_t have = weft__input_count(s);
+	size_t have = weft__input_count(s), length;
 	const unsigned char *bytes, *lf;
 
-	if (have == 0 || weft__has_searched(s))
+	if (!weft__input_at_hand(s) || weft__has_searched(s))
 		return 0;
 	bytes = weft__input_bytes(s);
 	lf = memchr(bytes, '\n', have);
-	if (lf != NULL)
-		return (size_t)(lf - bytes) <= s->limit ? lf + 1 - bytes : 0;
-	r->scanned = have;
-	return 0;
+	if (lf == NULL) {
+		*scanned = have;
+		return 0;
+	}
+	length = (size_t)(lf - bytes) + 1;
+	return length <= s->limit && length <= WEFT__AT_HAND_MAX ? length : 0;
 }
 
-ssize_t
-weft_stream_read_line(struct weft_stream *s, const char **line, int64_t deadline)
+static WEFT__APART ssize_t
+read_line(struct weft_stream *s, size_t scanned, const char **line, int64_t deadline)
 {
 	static const struct iovec lf = { (void *)(uintptr_t)"\n", 1 };
-	struct record r = { &lf, 1, 0 };
+	struct record r = { &lf, 1, scanned };
 	int error = weft__stream_enter(s, &s->reading, deadline);
 	const void *data = NULL;
 	ssize_t length;
 
 	if (error != 0)
 		return weft__fail(error);
-	length = line_at_hand(s, &r);
-	if (length == 0)
-		length = complete(s, &r, deadline);
+	length = complete(s, &r, deadline);
 	if (length < 0 && errno == EPIPE && s->eof)     /* the last line */
 		length = (ssize_t)weft__input_count(s);
 	length = deliver(s, length, &data);
 	if (length > 0)
 		*line = data;
 	return weft__read_leave(s, length);
+}
+
+ssize_t
+weft_stream_read_line(struct weft_stream *s, const char **line, int64_t deadline)
+{
+	size_t scanned = 0, length = line_at_hand(s, &scanned);
+
+	if (length == 0)
+		return read_line(s, scanned, line, deadline);
+	*line = (const char *)weft__input_bytes(s);
+	weft__input_consume(s, length);
+	weft__charge(s->loop, length);
+	return (ssize_t)length;
 }
 
 /* Drops what is buffered, through the LF if it is there. */

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/compat.h"
 #include "lib/stream.h"
 
 /* What is left of the caller's vectors: those at `iov`, `skip` bytes in. */
@@ -219,54 +220,67 @@ weft_stream_writev(struct weft_stream *s, const struct iovec *iov, int count,
 	return write_inside(s, &rest, 0, deadline);
 }
 
-/* Whether so much more finds room in a queue that will be sent when the turn
- * ends. */
-static bool
+/* Whether n bytes find room in a queue that will be sent when the turn ends. */
+static inline bool
 joins(const struct weft_stream *s, size_t n)
 {
-	size_t queued = weft_stream_queued(s);
+	size_t queued = weft__bytes_count(&s->queue);
 
-	return s->coalescing && s->flush.queued && s->watchers == NULL && !s->shut &&
-	    n > 0 && n <= s->queue.size - s->queue.tail && queued <= s->high &&
-	    queued + n <= (size_t)WEFT__COALESCED;
+	return s->flush.queued && s->watchers == NULL && n <= s->queue.size - s->queue.tail &&
+	    queued + n <= (size_t)WEFT__COALESCED && queued <= s->high;
 }
 
-/* Nobody waits, and nothing has gone wrong. */
-static bool
-is_clear(const struct weft_stream *s)
-{
-	return s->ready & WEFT_WRITABLE && s->write_error == 0 && !s->coalescing && !s->shut &&
-	    weft_stream_queued(s) == 0;
-}
-
-/* One piece, as most are, has a short way: into the queue of this turn, or
- * straight to the kernel. What is left of it goes as all else does. */
-ssize_t
-weft_stream_write(struct weft_stream *s, const void *src, size_t n, int64_t deadline)
+/* The short way of one piece, as most are: nobody is inside, nothing is wrong,
+ * and there is nothing to wait for. Into the queue of this turn, or straight to
+ * the kernel: how much has gone. */
+static inline ssize_t
+write_shortly(struct weft_stream *s, const void *src, size_t n)
 {
 	struct iovec iov = { (void *)(uintptr_t)src, n };
-	struct rest rest = { &iov, 1, 0, n };
-	struct weft_loop *loop = s->loop;
+	int *error = weft__front(s->loop)->error, before = *error;
 	ssize_t sent = 0;
-	int error = n > SSIZE_MAX ? EINVAL : weft__stream_enter(s, &s->writing, deadline);
 
-	if (error != 0)
-		return weft__fail(error);
-	if (joins(s, n)) {
+	if (s->coalescing) {
+		if (!joins(s, n))
+			return 0;
 		weft__bytes_put(&s->queue, src, n);
-		sent = (ssize_t)n;
-	} else if (n > 0 && n <= WEFT__TRANSFER_MAX && is_clear(s)) {
+		return (ssize_t)n;
+	}
+	if (s->ready & WEFT_WRITABLE && weft__bytes_count(&s->queue) == 0) {
 		sent = s->class->writev(s, &iov, 1);
 		if (sent < 0)
 			weft__stream_not_sent(s);
+		*error = before;
 	}
-	if (n > 0 && sent == (ssize_t)n) {
-		weft__stream_keep_errno(s, &s->writing);
-		weft__stream_leave(s, &s->writing);
-		weft__charge(loop, n);
-		return sent;
+	return sent < 0 ? 0 : sent;
+}
+
+/* All other ways, from byte `done` on. */
+static WEFT__APART ssize_t
+write_on(struct weft_stream *s, const void *src, size_t n, size_t done, int64_t deadline)
+{
+	struct iovec iov = { (void *)(uintptr_t)src, n };
+	struct rest rest = { &iov, 1, 0, n };
+	int error = n > SSIZE_MAX ? EINVAL : weft__stream_enter(s, &s->writing, deadline);
+
+	if (error != 0)
+		return done > 0 ? (ssize_t)done : weft__fail(error);
+	return write_inside(s, &rest, done, deadline);
+}
+
+ssize_t
+weft_stream_write(struct weft_stream *s, const void *src, size_t n, int64_t deadline)
+{
+	ssize_t sent = 0;
+
+	if (n - 1 < WEFT__TRANSFER_MAX && weft__stream_may_write(s)) {
+		sent = write_shortly(s, src, n);
+		if (sent == (ssize_t)n) {
+			weft__charge(s->loop, n);
+			return sent;
+		}
 	}
-	return write_inside(s, &rest, sent > 0 ? (size_t)sent : 0, deadline);
+	return write_on(s, src, n, (size_t)sent, deadline);
 }
 
 ssize_t

@@ -210,7 +210,7 @@ receive(struct weft_stream *s, int *fds, int max, int64_t deadline)
 		if (errno != EAGAIN)
 			return -1;
 		s->ready &= (uint8_t)~WEFT_READABLE;
-		error = weft__stream_wait_input(s, deadline);
+		error = weft__input_wait(s, deadline);
 	}
 	return weft__fail(error);
 }

@@ -61,8 +61,38 @@ weft__slot_cookie(const struct weft__slot *slot)
 	return (uint64_t)slot->generation << 32 | (uint32_t)slot->fd;
 }
 
+/* Its place in the table; NULL: there is none yet. */
+static inline struct weft__slot *
+weft__slot_at(const struct weft__reactor *reactor, int fd)
+{
+	size_t n = (unsigned)fd, leaf = n / WEFT__LEAF;       /* below 0: huge */
+
+	if (leaf >= reactor->leaf_count || reactor->leaves[leaf] == NULL)
+		return NULL;
+	return &reactor->leaves[leaf][n % WEFT__LEAF];
+}
+
 /* `events` may be -EBADF: the kernel does not know the descriptor any more. */
-void weft__reactor_mark(struct weft__reactor *, uint64_t cookie, int events);
+static inline void
+weft__reactor_mark(struct weft__reactor *reactor, uint64_t cookie, int events)
+{
+	struct weft__slot *slot = weft__slot_at(reactor, (int)(uint32_t)cookie);
+
+	reactor->stats.events++;
+	if (slot == NULL || slot->mode == WEFT__UNUSED ||
+	    slot->generation != (uint32_t)(cookie >> 32)) {
+		reactor->stats.stale_events++;
+		return;
+	}
+	/* All bits: nobody else is told. */
+	slot->pending |= events < 0 ? UINT8_MAX : (uint8_t)events;
+	if (!slot->in_batch) {
+		slot->in_batch = true;
+		slot->marked = NULL;
+		*reactor->batch_end = slot;
+		reactor->batch_end = &slot->marked;
+	}
+}
 void weft__reactor_mark_child(struct weft__reactor *, pid_t);
 
 #endif

@@ -128,16 +128,6 @@ grow(struct weft__reactor *reactor, size_t leaf)
 }
 
 static struct weft__slot *
-slot_at(const struct weft__reactor *reactor, int fd)
-{
-	size_t n = (unsigned)fd, leaf = n / WEFT__LEAF;       /* below 0: huge */
-
-	if (leaf >= reactor->leaf_count || reactor->leaves[leaf] == NULL)
-		return NULL;
-	return &reactor->leaves[leaf][n % WEFT__LEAF];
-}
-
-static struct weft__slot *
 slot_make(struct weft__reactor *reactor, int fd)
 {
 	size_t leaf = (size_t)fd / WEFT__LEAF;
@@ -149,7 +139,7 @@ slot_make(struct weft__reactor *reactor, int fd)
 		if (reactor->leaves[leaf] == NULL)
 			return NULL;
 	}
-	return slot_at(reactor, fd);
+	return weft__slot_at(reactor, fd);
 }
 
 struct weft__slot *
@@ -175,7 +165,7 @@ weft__slot_open(struct weft__reactor *reactor, int fd, enum weft__mode mode)
 struct weft__slot *
 weft__slot_find(const struct weft__reactor *reactor, int fd)
 {
-	struct weft__slot *slot = slot_at(reactor, fd);
+	struct weft__slot *slot = weft__slot_at(reactor, fd);
 
 	return slot != NULL && slot->mode != WEFT__UNUSED ? slot : NULL;
 }
@@ -270,7 +260,7 @@ weft__slot_rest(struct weft__reactor *reactor, struct weft__slot *slot)
 }
 
 /* Tells the owner everything, and the waiters what concerns them. */
-static bool
+static inline bool
 tell(struct weft__slot *slot, int events)
 {
 	bool useful = slot->notify != NULL && slot->notify(slot->arg, events);
@@ -342,30 +332,6 @@ weft__reactor_pollfds(struct weft__reactor *reactor, struct pollfd *set, int max
 
 /* --- one poll */
 
-void
-weft__reactor_mark(struct weft__reactor *reactor, uint64_t cookie, int events)
-{
-	struct weft__slot *slot = slot_at(reactor, (int)(uint32_t)cookie);
-
-	reactor->stats.events++;
-	if (slot == NULL || slot->mode == WEFT__UNUSED ||
-	    slot->generation != (uint32_t)(cookie >> 32)) {
-		reactor->stats.stale_events++;
-		return;
-	}
-	if (events < 0) {               /* all bits: nobody else is told */
-		slot->pending = UINT8_MAX;
-	} else {
-		slot->pending |= (uint8_t)events;
-	}
-	if (!slot->in_batch) {
-		slot->in_batch = true;
-		slot->marked = NULL;
-		*reactor->batch_end = slot;
-		reactor->batch_end = &slot->marked;
-	}
-}
-
 /* What was reported is disarmed; those who wait for something else still do. */
 static void
 arm_again(struct weft__reactor *reactor, struct weft__slot *slot)
@@ -395,6 +361,8 @@ dispatch(struct weft__reactor *reactor, struct weft__slot *slot)
 		return true;
 	}
 	useful = tell(slot, events);
+	if (slot->mode == WEFT__EDGE)
+		return useful;
 	if (slot->mode == WEFT__LEVEL && !useful)
 		weft__slot_rest(reactor, slot); /* or it would report for ever */
 	if (slot->mode == WEFT__ONCE || (slot->mode == WEFT__LEVEL && !useful))
