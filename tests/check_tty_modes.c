@@ -137,7 +137,8 @@ START_TEST(handlers_stand_only_while_a_terminal_is_raw)
 	struct sigaction now;
 
 	open_both();
-	signal(SIGINT, SIG_DFL);
+	for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
+		signal(signals[i], SIG_DFL);    /* nohup ignores one */
 	signal(SIGTERM, own_handler);
 	signal(SIGQUIT, SIG_IGN);
 	for (int raw = 1; raw >= 0; raw--) {
