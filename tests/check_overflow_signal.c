@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 
 #include "tests/overflows.h"
+#include "tests/under_valgrind.h"
 
 /* --- handlers of the program's own */
 
@@ -229,12 +230,16 @@ make_suite(void)
 	TCase *tc = test_case_unclean(suite, "overflow");
 
 	tcase_add_test(tc, a_handler_from_before_gets_the_overflow_after_the_report);
-	tcase_add_test(tc, a_handler_from_before_has_its_mask_and_its_flags);
 	tcase_add_test(tc, a_handler_from_after_is_alone);
 	tcase_add_test(tc, another_fault_is_not_reported_and_kills);
-	tcase_add_test(tc, another_fault_goes_to_the_program_each_time);
 	tcase_add_test(tc, a_stray_write_to_the_guard_of_another_fiber_is_no_overflow);
 	tcase_add_test(tc, a_signal_that_is_sent_does_what_it_did);
+	/* With SA_NODEFER it leaves sa_mask out, and after a siglongjmp out of a
+	 * handler it does not know any more what has a value. */
+	if (RUNNING_ON_VALGRIND)
+		return suite;
+	tcase_add_test(tc, a_handler_from_before_has_its_mask_and_its_flags);
+	tcase_add_test(tc, another_fault_goes_to_the_program_each_time);
 	return suite;
 }
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * RUNNING_ON_VALGRIND, for tests that must do less there, and for what valgrind
- * does for itself: limits of its own on descriptors and mappings, no pidfds, no
- * process that stops for a signal it raises.
+ * RUNNING_ON_VALGRIND, for tests that must do less there (it is slow, and searches
+ * its list of stacks at every switch), and for what is otherwise there: limits on
+ * descriptors and mappings are its own, it knows no pidfds, nobody stops for
+ * raise(SIGTSTP), and a handler with SA_NODEFER runs without its sa_mask.
  */
 #ifndef WEFT_TESTS_UNDER_VALGRIND_H
 #define WEFT_TESTS_UNDER_VALGRIND_H
