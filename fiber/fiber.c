@@ -106,10 +106,11 @@ spawn(weft_fn *fn, void *arg, size_t stack_size, const void *where)
 	struct weft_loop *loop = weft__loop();
 	struct weft__stack *stack;
 	struct weft_fiber *fiber;
-	int before = errno, error;
+	int before, error;
 
 	if (loop == NULL)
 		return NULL;
+	before = *loop->front.error;
 	error = fn == NULL ? EINVAL : weft__loop_check(loop);
 	if (error != 0) {
 		errno = error;
@@ -126,7 +127,7 @@ spawn(weft_fn *fn, void *arg, size_t stack_size, const void *where)
 	}
 	start(fiber, fn, arg, stack);
 	fiber->spawned_at = where;
-	errno = before;         /* finding a guard that works may fail */
+	*loop->front.error = before;    /* finding a guard that works may fail */
 	return fiber;
 }
 
@@ -199,7 +200,8 @@ weft_exit(int result)
 	if (self->locals != NULL)
 		weft__locals_end(self);
 	self->result = result;
-	weft__frames_free(self);
+	if (self->frames != NULL)
+		weft__frames_free(self);
 	if (self->at_end != NULL)
 		self->at_end(self->at_end_arg);
 	self->state = WEFT__DONE;

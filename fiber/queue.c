@@ -84,10 +84,3 @@ weft__queue_wake(struct weft__queue *queue, int error)
 	weft__queue_choose(queue, node, error);
 	return true;
 }
-
-void
-weft__queue_wake_all(struct weft__queue *queue, int error)
-{
-	while (weft__queue_wake(queue, error))
-		;
-}

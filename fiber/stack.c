@@ -56,8 +56,10 @@
 #define STAGGER_RANGE 1024		/* of the uppermost page, 4,096 or more */
 #define HOT_KEEP ((size_t)16 << 10)	/* what stays at a recycle, see give */
 #define RECYCLE_EVERY 256		/* uses */
+#define DEFAULT_CLASS 2
 
 _Static_assert(sizeof(struct weft__stack) <= HEADER_SIZE, "one cache line");
+_Static_assert((16 << 10) << (2 * DEFAULT_CLASS) == WEFT__STACK_DEFAULT, "its class");
 _Static_assert(STAGGER_STEP % 64 == 0, "the owner's block is aligned");
 _Static_assert(STAGGER_RANGE + HEADER_SIZE <= 4096 / 2, "one page is enough");
 
@@ -232,7 +234,7 @@ weft__stack_take(struct weft__stacks *pool, size_t size)
 		errno = EINVAL;
 		return NULL;
 	}
-	class = class_of(size == 0 ? WEFT__STACK_DEFAULT : size);
+	class = size == 0 ? DEFAULT_CLASS : class_of(size);
 	c = &pool->classes[class];
 	if ((s = pop(&c->hot)) != NULL)
 		c->hot_count--;

@@ -166,11 +166,16 @@ int weft__queue_wait(struct weft_loop *, struct weft__queue *, int64_t deadline,
     unsigned waiting);
 /* The first; false if there is none. */
 bool weft__queue_wake(struct weft__queue *, int error);
-void weft__queue_wake_all(struct weft__queue *, int error);
 static inline bool
 weft__queue_empty(const struct weft__queue *queue)
 {
 	return queue->first == NULL;
+}
+static inline void
+weft__queue_wake_all(struct weft__queue *queue, int error)
+{
+	while (!weft__queue_empty(queue) && weft__queue_wake(queue, error))
+		;
 }
 
 /* --- fiber.c */
