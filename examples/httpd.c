@@ -5,6 +5,7 @@
  *      httpd DIRECTORY HOST PORT [SECONDS]     15 for a request, or a piece sent
  */
 #define _POSIX_C_SOURCE 200809L
+#define _DARWIN_C_SOURCE        /* O_NOFOLLOW */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

@@ -336,7 +336,7 @@ park_beside_rests(struct weft_poller *p, int64_t deadline, int64_t rested)
 
 /* Until somebody is ready. 0 or an errno. */
 static int
-wait(struct weft_poller *p, int64_t deadline)
+wait_for_members(struct weft_poller *p, int64_t deadline)
 {
 	int64_t rested = end_rests(p);
 	int error;
@@ -370,7 +370,7 @@ poll_members(struct weft_poller *p, struct weft_poll_event *events, size_t max,
 			return passed(deadline) ? 0 : -ETIMEDOUT;
 		if (error != 0)
 			return -error;
-		error = wait(p, deadline);
+		error = wait_for_members(p, deadline);
 	}
 }
 

@@ -10,20 +10,19 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
+#ifdef __linux__
 #include <sys/syscall.h>
+#endif
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "tests/harness.h"
 #include "weft/process.h"
 
-#ifndef SYS_pidfd_open
-#define SYS_pidfd_open (-1)
-#endif
-
 static bool refused;
 static int opened;
 
+#ifdef SYS_pidfd_open
 long __real_syscall(long, ...);
 long __wrap_syscall(long, ...);
 
@@ -47,6 +46,7 @@ __wrap_syscall(long number, ...)
 	opened += result >= 0;
 	return result;
 }
+#endif
 
 /* A child that ends with that status after its pipe has been closed. */
 static pid_t

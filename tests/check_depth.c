@@ -7,6 +7,7 @@
 
 #include <glob.h>
 #include <netdb.h>
+#include <float.h>
 #include <regex.h>
 #include <stdio.h>
 #include <sys/socket.h>
@@ -21,7 +22,7 @@ static int
 print_numbers(void)
 {
 	static char text[8192];
-	long double huge = 1.1e4000L;
+	long double huge = LDBL_MAX / 3;
 
 	return snprintf(text, sizeof text, "%.500Lf %.300La %Lg", huge, huge, huge) > 4000;
 }

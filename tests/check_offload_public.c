@@ -5,11 +5,11 @@
 #include "config.h"
 
 #include <pthread.h>
-#include <semaphore.h>
 
 #include <dirent.h>
 #include <time.h>
 
+#include "tests/gate.h"
 #include "tests/harness.h"
 #include "tests/servers.h"
 #include "weft/process.h"
@@ -65,15 +65,15 @@ END_TEST
 
 /* A call that is held up until it is let go. */
 struct held {
-	sem_t begun, go, ended;
+	struct gate begun, go, ended;
 };
 
 static void
 init_held(struct held *h)
 {
-	sem_init(&h->begun, 0, 0);
-	sem_init(&h->go, 0, 0);
-	sem_init(&h->ended, 0, 0);
+	gate_close(&h->begun);
+	gate_close(&h->go);
+	gate_close(&h->ended);
 }
 
 static int
@@ -81,9 +81,9 @@ hold(void *arg)
 {
 	struct held *h = arg;
 
-	sem_post(&h->begun);
-	sem_wait(&h->go);
-	sem_post(&h->ended);
+	gate_open(&h->begun);
+	gate_pass(&h->go);
+	gate_open(&h->ended);
 	return 1;
 }
 
@@ -105,7 +105,7 @@ START_TEST(the_loop_goes_on_meanwhile)
 	fiber = weft_spawn(offload_hold, &h);
 	for (int i = 0; i < 10; i++)
 		ck_assert_ok(weft_sleep(weft_after(1)));
-	sem_post(&h.go);
+	gate_open(&h.go);
 	ck_assert_ok(weft_join(fiber, &result, soon_enough()));
 	ck_assert_int_eq(result, 1);
 }
@@ -118,8 +118,8 @@ START_TEST(after_its_deadline_the_call_still_finishes)
 
 	init_held(&h);
 	ck_assert_fails(weft_offload(hold, &h, &result, weft_after(2)), ETIMEDOUT);
-	sem_post(&h.go);
-	sem_wait(&h.ended);
+	gate_open(&h.go);
+	gate_pass(&h.ended);
 	ck_assert_int_eq(result, 5);
 }
 END_TEST
@@ -136,8 +136,8 @@ START_TEST(after_a_cancel_the_call_still_finishes)
 	ck_assert_ok(weft_cancel(fiber));
 	ck_assert_ok(weft_join(fiber, &error, soon_enough()));
 	ck_assert_int_eq(error, ECANCELED);
-	sem_post(&h.go);
-	sem_wait(&h.ended);
+	gate_open(&h.go);
+	gate_pass(&h.ended);
 }
 END_TEST
 
@@ -208,7 +208,7 @@ END_TEST
 static int
 wait_at_gate(void *gate)
 {
-	return sem_wait(gate);
+	return gate_pass(gate);
 }
 
 static int
@@ -223,9 +223,9 @@ START_TEST(calls_that_hang_keep_no_connection_by_name_from_being_made)
 	struct weft_fiber *fibers[5];
 	struct weft_stream *s;
 	char port[16];
-	sem_t gate;
+	struct gate gate;
 
-	sem_init(&gate, 0, 0);
+	gate_close(&gate);
 	for (int i = 0; i < 5; i++)
 		fibers[i] = weft_spawn(offload_wait, &gate);
 	ck_assert_ok(weft_yield());
@@ -236,7 +236,7 @@ START_TEST(calls_that_hang_keep_no_connection_by_name_from_being_made)
 	weft_stream_free(s);
 	weft_server_free(server);
 	for (int i = 0; i < 5; i++)
-		sem_post(&gate);
+		gate_open(&gate);
 	for (int i = 0; i < 5; i++)
 		ck_assert_ok(weft_join(fibers[i], NULL, soon_enough()));
 }

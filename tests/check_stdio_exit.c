@@ -7,6 +7,7 @@
 
 #include <pthread.h>
 
+#include "tests/gate.h"
 #include "tests/pty.h"
 #include "tests/streams.h"
 #include "tests/under_valgrind.h"
@@ -297,14 +298,14 @@ START_TEST(one_thread_has_it_until_it_ends_or_frees_it)
 }
 END_TEST
 
-static pthread_barrier_t barrier;
+static struct gate written, forked;
 
 static void *
 have_it(void *arg)
 {
 	*(bool *)arg = queue(weft_stdout(), 82);
-	pthread_barrier_wait(&barrier);
-	pthread_barrier_wait(&barrier);
+	gate_open(&written);
+	gate_pass(&forked);
 	return NULL;
 }
 
@@ -316,17 +317,18 @@ fork_beside_a_thread(int told)
 	int status;
 	pid_t child;
 
-	pthread_barrier_init(&barrier, NULL, 2);
+	gate_close(&written);
+	gate_close(&forked);
 	if (pthread_create(&thread, NULL, have_it, &queued) != 0)
 		return 1;
-	pthread_barrier_wait(&barrier);
+	gate_pass(&written);
 	child = fork();
 	if (child == 0)
 		_exit(weft_loop_after_fork() < 0 || weft_stdout() == NULL);
 	if (waitpid(child, &status, 0) != child || status != 0)
 		return 2;
 	say(told, queued ? 'q' : '-');
-	pthread_barrier_wait(&barrier);
+	gate_open(&forked);
 	pthread_join(thread, NULL);
 	return 0;
 }

@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "lib/compat.h"
 #include "tests/streams.h"
 #include "weft/error.h"
 #include "weft/tcp.h"
@@ -156,7 +157,7 @@ open_hole(void)
 	ck_assert_ok(listen(hole, 0));
 	ck_assert_ok(getsockname(hole, (struct sockaddr *)&at, &n));
 	for (i = 0; i < 8; i++) {
-		fillers[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+		fillers[i] = weft__compat_socket(AF_INET, SOCK_STREAM, 0);
 		connect(fillers[i], (struct sockaddr *)&at, n);
 	}
 	snprintf(port, sizeof port, "%d", ntohs(at.sin_port));

@@ -11,6 +11,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "lib/compat.h"
 #include "tests/streams.h"
 #include "weft/unix.h"
 
@@ -52,7 +53,7 @@ static int
 foreign_listener(int backlog)
 {
 	struct sockaddr_un un = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
 
 	strcpy(un.sun_path, path);
 	ck_assert_ok(bind(fd, (struct sockaddr *)&un, sizeof un));
@@ -219,7 +220,7 @@ fill_backlog(void)
 	fd = foreign_listener(0);
 	strcpy(un.sun_path, path);
 	for (i = 0; i < 16; i++) {
-		queued[i] = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+		queued[i] = weft__compat_socket(AF_UNIX, SOCK_STREAM, 0);
 		connect(queued[i], (struct sockaddr *)&un, sizeof un);
 	}
 }

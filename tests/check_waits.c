@@ -11,7 +11,7 @@
 /* --- somebody who waits */
 
 struct caller {
-	const struct wait *wait;
+	const struct way_to_wait *wait;
 	struct weft_fiber *fiber;
 	int64_t deadline;
 	int result, error, place;       /* where it came among all */
@@ -35,7 +35,7 @@ call(void *arg)
 
 /* It waits, or is going to as soon as the main fiber parks. */
 static void
-begin(struct caller *c, const struct wait *wait, int64_t deadline)
+begin(struct caller *c, const struct way_to_wait *wait, int64_t deadline)
 {
 	*c = (struct caller){ .wait = wait, .deadline = deadline, .result = 99 };
 	c->fiber = weft_spawn(call, c);
@@ -58,7 +58,7 @@ finish(struct caller *c, int error)
 
 START_TEST(a_release_ends_the_wait_and_errno_is_left_alone)
 {
-	const struct wait *w = &waits[_i];
+	const struct way_to_wait *w = &waits[_i];
 	struct caller c;
 
 	w->block(1);
@@ -73,7 +73,7 @@ END_TEST
 
 START_TEST(NOWAIT_is_EAGAIN_and_lets_nobody_run)
 {
-	const struct wait *w = &waits[_i];
+	const struct way_to_wait *w = &waits[_i];
 	struct caller first, second;
 
 	w->block(2);
@@ -89,7 +89,7 @@ END_TEST
 
 START_TEST(a_deadline_ends_the_wait_and_not_before_its_time)
 {
-	const struct wait *w = &waits[_i];
+	const struct way_to_wait *w = &waits[_i];
 	int64_t deadline = weft_after(3);
 	struct caller c;
 
@@ -115,7 +115,7 @@ call_within_a_deadline(void *arg)
 
 START_TEST(an_enclosing_deadline_ends_the_wait)
 {
-	const struct wait *w = &waits[_i];
+	const struct way_to_wait *w = &waits[_i];
 	struct caller c = { .wait = w, .deadline = WEFT_NEVER };
 
 	w->block(1);
@@ -126,7 +126,7 @@ END_TEST
 
 START_TEST(with_a_deadline_in_the_past_there_is_one_try)
 {
-	const struct wait *w = &waits[_i];
+	const struct way_to_wait *w = &waits[_i];
 	struct caller c;
 
 	if (w->flags & NEVER_READY)
@@ -140,7 +140,7 @@ END_TEST
 
 START_TEST(what_can_be_had_is_had_without_waiting)
 {
-	const struct wait *w = &waits[_i];
+	const struct way_to_wait *w = &waits[_i];
 	struct caller c;
 
 	if (w->flags & NEVER_READY)
@@ -154,7 +154,7 @@ END_TEST
 
 START_TEST(a_cancel_ends_the_wait)
 {
-	const struct wait *w = &waits[_i];
+	const struct way_to_wait *w = &waits[_i];
 	struct caller c;
 
 	w->block(1);
@@ -174,7 +174,7 @@ call_cancelled(void *arg)
 
 START_TEST(a_cancelled_fiber_gets_nothing_even_if_it_is_to_be_had)
 {
-	const struct wait *w = &waits[_i];
+	const struct way_to_wait *w = &waits[_i];
 	static const int64_t deadlines[] = { WEFT_NEVER, WEFT_NOWAIT, 1 };
 
 	for (int i = 0; i < 3; i++) {
@@ -193,7 +193,7 @@ END_TEST
 
 START_TEST(who_is_released_and_then_cancelled_has_got_it)
 {
-	const struct wait *w = &waits[_i];
+	const struct way_to_wait *w = &waits[_i];
 	struct caller c;
 
 	w->block(1);
@@ -207,7 +207,7 @@ END_TEST
 
 START_TEST(what_comes_too_late_for_a_cancelled_one_goes_to_the_next)
 {
-	const struct wait *w = &waits[_i];
+	const struct way_to_wait *w = &waits[_i];
 	struct caller first, second;
 
 	if (w->flags & TOGETHER)
@@ -227,7 +227,7 @@ END_TEST
  * timed out then, but has not run yet. */
 START_TEST(what_comes_too_late_for_a_deadline_goes_to_the_next)
 {
-	const struct wait *w = &waits[_i];
+	const struct way_to_wait *w = &waits[_i];
 	struct caller first, second;
 	int64_t deadline = weft_after(5);
 
@@ -247,13 +247,13 @@ END_TEST
 static int
 block_in_vain(void *arg)
 {
-	((const struct wait *)arg)->block(1);
+	((const struct way_to_wait *)arg)->block(1);
 	return 0;
 }
 
 START_TEST(a_wait_that_nobody_can_end_is_EDEADLK)
 {
-	const struct wait *w = &waits[_i];
+	const struct way_to_wait *w = &waits[_i];
 	struct weft_fiber *fiber = weft_spawn(block_in_vain, (void *)(uintptr_t)w);
 
 	ck_assert_ok(weft_join(fiber, NULL, soon_enough()));
@@ -264,7 +264,7 @@ END_TEST
 
 START_TEST(all_come_in_the_order_in_which_they_waited)
 {
-	const struct wait *w = &waits[_i];
+	const struct way_to_wait *w = &waits[_i];
 	struct caller callers[9];
 
 	for (int n = 1; n <= 9; n++) {
@@ -287,7 +287,7 @@ END_TEST
 
 START_TEST(destroy_is_EBUSY_while_somebody_waits)
 {
-	const struct wait *w = &waits[_i];
+	const struct way_to_wait *w = &waits[_i];
 	struct caller c;
 
 	if (w->destroy == NULL)

@@ -47,9 +47,9 @@
 
 /* What main returns. The name of the backend is for the suite to use or not. */
 int weft_test_main(Suite *(*make)(const char *backend));
-/* Defined in a program that is linked with the double of kqueue, whose suites
- * run on these only: the kernels that the double can be. */
-extern const char *const weft_test_kqueues[] __attribute__((weak));
+/* The kernels that the double of kqueue can be, in a program that is linked with it
+ * and whose suites run on these only. NULL otherwise. */
+extern const char *const *weft_test_kqueues;
 /* The same for what has no loop: the suite runs once. */
 int weft_test_main_once(Suite *(*make)(void));
 

@@ -35,7 +35,8 @@
 
 enum { BATCH = 64, SECONDS_MAX = 1000000 };
 
-const char *const weft_test_kqueues[] = { "freebsd", "openbsd", NULL };
+static const char *const kernels[] = { "freebsd", "openbsd", NULL };
+const char *const *weft_test_kqueues = kernels;
 struct kqueue *kqueue_all;
 unsigned long kqueue_kevents;
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;

@@ -38,7 +38,7 @@ struct kqueue {
 };
 
 /* --- kqueue_double.c: the queues */
-extern const char *const weft_test_kqueues[];
+extern const char *const *weft_test_kqueues;
 extern struct kqueue *kqueue_all;
 extern unsigned long kqueue_kevents;    /* how often kevent() was called */
 void kqueue_lock(void);

@@ -66,10 +66,14 @@ WRAP(sent_to(a, SENDTO), ssize_t, sendto, -1, (int fd, const void *b, size_t n, 
     const struct sockaddr *a, socklen_t l), (fd, b, n, f, a, l))
 WRAP(RECVMSG, ssize_t, recvmsg, -1, (int fd, struct msghdr *m, int f), (fd, m, f))
 WRAP(SENDMSG, ssize_t, sendmsg, -1, (int fd, const struct msghdr *m, int f), (fd, m, f))
+#ifdef HAVE_SENDMMSG
 WRAP(sent_to(m->msg_hdr.msg_name, SENDMMSG), int, sendmmsg, -1, (int fd, struct mmsghdr *m, unsigned n, int f),
     (fd, m, n, f))
+#endif
+#ifdef HAVE_RECVMMSG
 WRAP(RECVMMSG, int, recvmmsg, -1, (int fd, struct mmsghdr *m, unsigned n, int f,
     struct timespec *t), (fd, m, n, f, t))
+#endif
 WRAP(SOCKET, int, socket, -1, (int family, int type, int protocol),
     (family, type, protocol))
 WRAP(BIND, int, bind, -1, (int fd, const struct sockaddr *a, socklen_t n), (fd, a, n))

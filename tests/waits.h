@@ -290,7 +290,7 @@ select_event(int64_t deadline)
 	return weft_select(cases, 2, deadline) == 1 && cases[1].result == 0 ? 0 : -1;
 }
 
-static const struct wait {
+static const struct way_to_wait {
 	const char *name;
 	void (*block)(int waiters);
 	int (*call)(int64_t deadline);
