@@ -72,6 +72,10 @@ take_from(struct weft_server *server, int listener, struct weft_stream **s)
 	fd = weft__compat_accept(listener, &peer.any, &length);
 	if (fd < 0)
 		return judge(errno);
+	if (length == 0 && server->class == &weft__tcp_class) {
+		close(fd);              /* macOS, of one that was reset before */
+		return NEXT;
+	}
 	*s = make_connection(server, fd, &peer.any, length);
 	return *s != NULL ? TAKEN : PAUSE;
 }

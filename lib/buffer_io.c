@@ -178,6 +178,8 @@ send_to_socket(int fd, struct pieces *p)
 	while (n < 0 && errno == EINTR);
 	if (WEFT__SOCKETS_RAISE_SIGPIPE)
 		weft__sigpipe_release(&sigpipe);
+	if (n < 0 && errno == EPROTOTYPE)       /* macOS, while it is torn down */
+		errno = ECONNRESET;
 	return n;
 }
 

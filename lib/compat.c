@@ -234,6 +234,17 @@ weft__compat_reopen(int fd, int flags)
 }
 #endif
 
+/* macOS says EINVAL of one that was reset. */
+int
+weft__compat_peer(int fd, struct sockaddr *address, socklen_t *length)
+{
+	int result = getpeername(fd, address, length);
+
+	if (result < 0 && errno == EINVAL)
+		errno = ENOTCONN;
+	return result;
+}
+
 int
 weft__compat_move(int from, int to)
 {

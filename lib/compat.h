@@ -111,6 +111,8 @@ int weft__compat_set_group(int fd, int option, struct in_addr group,
 /* A new open file for what the descriptor is open on; terminals everywhere,
  * pipes on Linux. -1: not to be had. */
 int weft__compat_reopen(int fd, int flags);
+/* getpeername(2), and ENOTCONN where there is no peer (any more). */
+int weft__compat_peer(int fd, struct sockaddr *, socklen_t *);
 /* What is open as `from` is, instead, as `to`, close-on-exec. -1: nothing has
  * changed. */
 int weft__compat_move(int from, int to);

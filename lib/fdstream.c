@@ -143,8 +143,10 @@ weft__fdstream_failed(struct weft__fdstream *f, int event)
 {
 	if (errno == EWOULDBLOCK)
 		errno = EAGAIN;
-	if (errno == EPROTOTYPE)        /* a socket of macOS, while it is torn down */
+	if (errno == EPROTOTYPE)                /* macOS, while it is torn down */
 		errno = ECONNRESET;
+	if (errno == ENXIO && f->terminal)      /* FreeBSD, when it has hung up */
+		errno = EIO;
 	/* To read from a pty whose other side is gone. */
 	return errno == EIO && f->terminal && event == WEFT_READABLE ? 0 : -1;
 }

@@ -121,12 +121,13 @@ weft_server_from_fd(int fd)
 	socklen_t length = sizeof address, size = sizeof(int);
 	const struct weft_stream_class *class;
 	struct weft_server *server;
-	int listens = 0;
+	int listens = 1;                /* unless it is told that it does not */
 
 	if (loop == NULL)
 		return NULL;
 	if (getsockname(fd, &address.any, &length) < 0 ||
-	    getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) < 0)
+	    (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) < 0 &&
+	    errno != ENOPROTOOPT))
 		return weft__make_failed("take", "listener", errno);
 	class = listens ? weft__socket_class(address.any.sa_family) : NULL;
 	if (class == NULL)

@@ -154,8 +154,6 @@ weft__shared_write(struct weft_stream *s, const struct iovec *iov, int count)
 		weft__sigttou_release(&mask);
 	else
 		weft__sigpipe_release(&held);
-	if (sent < 0 && errno == ENXIO && t->tty)
-		errno = EIO;            /* what others say when it has hung up */
 	return weft__fdstream_sent(&t->f, sent, weft__vectors_length(iov, count));
 }
 

@@ -100,7 +100,7 @@ static int
 ask(const struct weft__fdstream *f, int side, struct sockaddr *address, socklen_t *length)
 {
 	return side == WEFT__OURS ? getsockname(f->fd[WEFT__IN], address, length) :
-	    getpeername(f->fd[WEFT__IN], address, length);
+	    weft__compat_peer(f->fd[WEFT__IN], address, length);
 }
 
 static void
@@ -235,6 +235,22 @@ weft__socket_class(int family)
 	}
 }
 
+/* Its peer, or -1. The BSDs forget that of a Unix socket as soon as it has gone,
+ * although what it has said can be read still. */
+static int
+find_peer(int fd, union weft__sockaddr *peer, socklen_t *length)
+{
+	char byte;
+
+	if (weft__compat_peer(fd, &peer->any, length) == 0)
+		return 0;
+	if (errno != ENOTCONN || getsockname(fd, &peer->any, length) < 0)
+		return -1;
+	if (peer->any.sa_family == AF_UNIX && recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0)
+		return 0;
+	return weft__fail(ENOTCONN);
+}
+
 struct weft_stream *
 weft_stream_from_socket(int fd)
 {
@@ -248,7 +264,7 @@ weft_stream_from_socket(int fd)
 	if (loop == NULL)
 		return NULL;
 	if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) < 0 ||
-	    (type == SOCK_STREAM && getpeername(fd, &peer.any, &length) < 0))
+	    (type == SOCK_STREAM && find_peer(fd, &peer, &length) < 0))
 		return weft__make_failed("take", "socket", errno);
 	class = type == SOCK_STREAM ? weft__socket_class(peer.any.sa_family) : NULL;
 	if (class == NULL)

@@ -51,6 +51,8 @@ connect_to(struct weft_loop *loop, struct weft__fdstream *f, const struct sockad
 				error = errno;
 			return error;
 		}
+		if (errno == ENOTSOCK)  /* BSD, of a file that is none */
+			return ECONNREFUSED;
 		if (errno != EAGAIN || deadline == WEFT_NOWAIT)
 			return errno;
 		if (deadline > 0 && weft_now() >= deadline)

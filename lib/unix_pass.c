@@ -126,14 +126,27 @@ close_all(const int *fds, int n)
 		close(fds[n]);
 }
 
+/* How many descriptors of it can be in the message: macOS leaves the length of a
+ * header as it was when it cuts it. */
+static size_t
+room_in(const struct msghdr *message, struct cmsghdr *header)
+{
+	const char *end = (const char *)message->msg_control + message->msg_controllen;
+	const char *data = (const char *)CMSG_DATA(header);
+
+	return data < end ? (size_t)(end - data) / sizeof(int) : 0;
+}
+
 /* Moves the descriptors of one header to fds[*n..max]; what has no room there
  * is closed. False: some had none. */
 static bool
-take(struct cmsghdr *header, int *fds, int max, int *n)
+take(struct cmsghdr *header, size_t room, int *fds, int max, int *n)
 {
 	size_t i, count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-	bool all = true;
+	bool all = count <= room;
 
+	if (!all)
+		count = room;
 	for (i = 0; i < count; i++) {
 		int fd;
 
@@ -160,7 +173,7 @@ unpack(struct msghdr *message, int *fds, int max)
 	for (header = CMSG_FIRSTHDR(message); header != NULL;
 	    header = CMSG_NXTHDR(message, header))
 		if (header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS)
-			all = take(header, fds, max, &n) && all;
+			all = take(header, room_in(message, header), fds, max, &n) && all;
 	if (all)
 		return n;
 	close_all(fds, n);
