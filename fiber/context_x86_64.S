@@ -12,7 +12,7 @@
  *              that has not run, weft__context_start (context_asm.c writes
  *              these words)
  *
- * It ends in ret. All fibers are switched by one call (run_next of sched.c), so
+ * It ends in ret. All fibers are switched by one call (switch_to of sched.c), so
  * that the processor, which predicts that ret goes back to its own caller, is
  * right. Where contexts are switched from several places a jump is faster, 2.7
  * ns against 9.9 on AMD EPYC; but it leaves the caller's address on the

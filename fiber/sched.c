@@ -146,6 +146,7 @@ prepare_turn(struct weft_loop *loop)
 static void
 turn(struct weft_loop *loop)
 {
+	int error = *loop->front.error;
 	bool busy;
 
 	prepare_turn(loop);
@@ -158,6 +159,7 @@ turn(struct weft_loop *loop)
 			prepare_turn(loop);
 	}
 	loop->budget = budget(loop, busy);
+	*loop->front.error = error;
 }
 
 bool
@@ -182,52 +184,82 @@ weft__sched_step(struct weft_loop *loop)
 
 /* --- switching */
 
+/* The first of those who are ready. */
+static struct weft_fiber *
+take_off(struct weft_loop *loop)
+{
+	struct weft_fiber *first = loop->head;
+
+	loop->head = first->next;
+	if (loop->head == NULL)
+		loop->tail = &loop->head;
+	return first;
+}
+
 static struct weft_fiber *
 pick(struct weft_loop *loop)
 {
-	struct weft_fiber *next;
-
 	if (--loop->budget == 0 || loop->head == NULL)
 		turn(loop);
-	next = loop->head;
-	loop->head = next->next;
-	if (loop->head == NULL)
-		loop->tail = &loop->head;
-	return next;
+	return take_off(loop);
 }
 
 /* Who runs from now on. */
-static void
+static inline void
 become(struct weft_loop *loop, struct weft_fiber *next)
 {
-	loop->stats.switches += next != loop->front.current;
 	loop->front.current = next;
 	loop->front.credit = WEFT__CREDIT;
 	loop->front.alarm = next->canceled;
 }
 
-/* Others run until it is the running fiber's turn again: what it was woken with.
- * All that lives meanwhile lives in the fiber: its stack is touched once. */
-static int
-run_next(struct weft_loop *loop)
+/* Another one runs, and others after it, until it is this one's turn again. What
+ * lives meanwhile lives in the fiber, not on its stack. */
+static WEFT__APART void
+switch_to(struct weft_loop *loop, struct weft_fiber *next)
 {
-	struct weft_fiber *self = loop->front.current, *next;
+	struct weft_fiber *self = loop->front.current;
 
 	self->error = *loop->front.error;
-	next = pick(loop);
+	loop->stats.switches++;
 	become(loop, next);
-	if (next != self)
-		weft__context_switch(&self->context, &next->context);
-	self->state = WEFT__RUNNING;
+	weft__context_switch(&self->context, &next->context);
 	*self->loop->front.error = self->error;
+}
+
+/* The same with the next in the queue, which may be this one. What it was woken
+ * with. */
+static inline int
+run_next(struct weft_loop *loop)
+{
+	struct weft_fiber *self = loop->front.current, *next = pick(loop);
+
+	if (next != self)
+		switch_to(loop, next);
+	else
+		become(loop, self);
+	self->state = WEFT__RUNNING;
 	return self->wake_error;
 }
 
+/* The next one is taken off before this one joins the queue: so what is read has
+ * not been written just now. */
 void
 weft__sched_yield(struct weft_loop *loop)
 {
-	weft__ready(loop->front.current);
-	run_next(loop);
+	struct weft_fiber *self = loop->front.current, *next;
+
+	self->state = WEFT__READY;
+	if (loop->budget > 1 && loop->head != NULL) {
+		loop->budget--;
+		next = take_off(loop);
+		append(loop, self);
+		switch_to(loop, next);
+		self->state = WEFT__RUNNING;
+	} else {
+		append(loop, self);
+		run_next(loop);
+	}
 }
 
 void
@@ -239,6 +271,7 @@ weft__sched_leave(struct weft_loop *loop)
 	/* Only now: a turn may spawn, and would spawn on this very stack. */
 	if (self->detached)
 		weft__fiber_recycle(self);
+	loop->stats.switches++;
 	become(loop, next);
 	/* One that ends in a forked child leaves the others with ECHILD, too. */
 	loop->front.alarm |= loop->reactor.inherited;
