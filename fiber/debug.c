@@ -114,5 +114,5 @@ weft__debug_in_child(struct weft_loop *here)
 	weft__loops = here;
 	if (here != NULL)
 		here->next_loop = NULL;
-	pthread_mutex_init(&lock, NULL);
+	pthread_mutex_unlock(&lock);
 }

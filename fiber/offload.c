@@ -68,8 +68,8 @@ static void
 in_child(void)
 {
 	/* What the jobs of the parent hold is lost with its threads. */
-	pthread_mutex_init(&lock, NULL);
 	empty_pools();
+	pthread_mutex_unlock(&lock);
 }
 
 static void

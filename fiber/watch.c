@@ -362,7 +362,7 @@ in_child(void)
 		atomic_store(&strays[i].state, EMPTY);
 	atomic_store(&watches, NULL);
 	atomic_store(&handlers, 0);
-	pthread_mutex_init(&lock, NULL);
+	pthread_mutex_unlock(&lock);
 }
 
 static void

@@ -136,7 +136,6 @@ in_child(void)
 {
 	struct standard *standard;
 
-	pthread_mutex_init(&lock, NULL);
 	for (standard = standards; standard < standards + 3; standard++) {
 		if (standard->stream == NULL)
 			continue;
@@ -147,6 +146,7 @@ in_child(void)
 			standard->stream = NULL;        /* with its thread */
 		}
 	}
+	pthread_mutex_unlock(&lock);
 }
 
 static void

@@ -234,13 +234,18 @@ in_parent(void)
 static void
 in_child(void)
 {
-	pthread_mutex_init(&lock, NULL);
 	raw_terminals = 0;
+	pthread_mutex_unlock(&lock);
 }
 
+/* Signals come first: what is registered later is locked earlier, and we ask for
+ * signals with our lock held. */
 static void
 prepare(void)
 {
+	struct sigaction unused;
+
+	(void)weft__signal_below(SIGCONT, NULL, &unused);
 	pthread_atfork(before_fork, in_parent, in_child);
 }
 
