@@ -29,6 +29,8 @@
 #endif
 
 #ifdef WEFT__TSAN
+#include <pthread.h>
+#include <signal.h>
 #include <sanitizer/tsan_interface.h>
 #define WEFT__NO_TSAN __attribute__((no_sanitize_thread))
 #else
@@ -49,6 +51,44 @@
 /* On its way out in this thread; arrive() finishes what depart() began. */
 static _Thread_local struct weft__context *departing;
 static _Thread_local bool departing_is_over;
+
+#ifdef WEFT__TSAN
+
+/*
+ * ThreadSanitizer keeps a signal that strikes a fiber until that very fiber next
+ * calls the C library: with one that is left it would be gone. So what has come
+ * by now is delivered, which pthread_sigmask does there, and what comes during
+ * the switch is the next one's.
+ */
+static _Thread_local sigset_t mask_of_thread;
+
+WEFT__BETWEEN void
+weft__context_keep_signals_out(void)
+{
+	sigset_t all, before;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	mask_of_thread = before;
+}
+
+WEFT__BETWEEN void
+weft__context_let_signals_in(void)
+{
+	sigset_t before = mask_of_thread;
+
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
+/* Where it keeps them it makes at a fiber's first call that may block, and loses
+ * one that comes just then. This is such a call; signals are kept out. */
+WEFT__BETWEEN void
+weft__context_expect_signals(void)
+{
+	(void)pthread_kill(pthread_self(), 0);
+}
+
+#endif
 
 static inline void
 weft__context_describe(struct weft__context *c, void *stack_low,
@@ -80,6 +120,7 @@ weft__context_depart(struct weft__context *from, struct weft__context *to,
 	    to->stack_low, to->stack_size);
 #endif
 #ifdef WEFT__TSAN
+	weft__context_keep_signals_out();
 	__tsan_switch_to_fiber(to->tsan, 0);
 #endif
 	(void)to;
@@ -105,6 +146,7 @@ weft__context_arrive(struct weft__context *c)
 		__tsan_destroy_fiber(from->tsan);
 		from->tsan = NULL;
 	}
+	weft__context_let_signals_in();
 #endif
 	(void)c, (void)from;
 }
@@ -115,6 +157,9 @@ weft__context_begin(void *made)
 {
 	struct weft__context *c = made;
 
+#ifdef WEFT__TSAN
+	weft__context_expect_signals();
+#endif
 	weft__context_arrive(c);
 	c->entry(c->arg);
 	__builtin_trap();
@@ -127,6 +172,9 @@ weft__context_describe_own(struct weft__context *c)
 	*c = (struct weft__context){ 0 };
 #ifdef WEFT__TSAN
 	c->tsan = __tsan_get_current_fiber();
+	weft__context_keep_signals_out();
+	weft__context_expect_signals();
+	weft__context_let_signals_in();
 #endif
 }
 

@@ -75,6 +75,59 @@ START_TEST(a_signal_wakes_a_loop_that_sleeps)
 }
 END_TEST
 
+static atomic_int striking;
+
+static void *
+strike_once_parked(void *thread)
+{
+	gate_pass(&parked);
+	striking = 1;
+	pthread_kill(*(pthread_t *)thread, SIGUSR1);
+	return NULL;
+}
+
+/* Calls nothing meanwhile, and nothing afterwards. */
+static int
+be_struck(void *unused)
+{
+	volatile int busy = 5000000;
+
+	(void)unused;
+	gate_open(&parked);
+	while (!striking)
+		;
+	while (busy > 0)
+		busy--;
+	return weft_park(WEFT_NEVER);
+}
+
+static int
+do_nothing(void *unused)
+{
+	(void)unused;
+	return 0;
+}
+
+START_TEST(a_signal_that_strikes_another_fiber_ends_the_wait)
+{
+	sigset_t set = set_of(SIGUSR1, 0);
+	pthread_t here = pthread_self(), thread;
+	struct weft_fiber *fiber;
+
+	gate_close(&parked);
+	for (int i = 0; i < 20; i++) {
+		striking = 0;
+		ck_assert_int_eq(pthread_create(&thread, NULL, strike_once_parked, &here), 0);
+		fiber = weft_spawn(be_struck, NULL);
+		ck_assert_ok(weft_go(do_nothing, NULL));        /* makes the turn */
+		ck_assert_int_eq(weft_signal_wait(&set, NULL, soon_enough()), SIGUSR1);
+		pthread_join(thread, NULL);
+		ck_assert_ok(weft_unpark(fiber));
+		ck_assert_ok(weft_join(fiber, NULL, soon_enough()));
+	}
+}
+END_TEST
+
 #ifdef SIGRTMIN
 START_TEST(a_value_comes_with_a_queued_signal)
 {
@@ -342,6 +395,7 @@ make_suite(const char *backend)
 	tcase_add_checked_fixture(tc, NULL, undo);
 	tcase_add_test(tc, a_signal_ends_the_wait_with_its_number_and_info);
 	tcase_add_test(tc, a_signal_wakes_a_loop_that_sleeps);
+	tcase_add_test(tc, a_signal_that_strikes_another_fiber_ends_the_wait);
 #ifdef SIGRTMIN
 	tcase_add_test(tc, a_value_comes_with_a_queued_signal);
 #endif
