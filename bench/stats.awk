@@ -9,13 +9,13 @@ file == 1 { load[++loads] = $1; connections[$1] = $0; sub(/.*-c /, "", connectio
 file == 2 { server[++servers] = $1; next }
 FNR == 1 { columns = split($0, column, ","); next }
 {
-	split($0, cell, ",")
+	split($0, field, ",")
 	for (i = 4; i <= columns; i++)
-		value[cell[1], cell[2], cell[3], column[i]] = cell[i]
-	if (cell[1] > rounds)
-		rounds = cell[1] + 0
-	seen[cell[2], cell[3]] = 1
-	present[cell[3]] = 1
+		value[field[1], field[2], field[3], column[i]] = field[i]
+	if (field[1] > rounds)
+		rounds = field[1] + 0
+	seen[field[2], field[3]] = 1
+	present[field[3]] = 1
 }
 
 # The median of words in a string; `least` and `most` of them, `many` they are.

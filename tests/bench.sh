@@ -62,6 +62,23 @@ if test -x "$top_builddir/bench/load"; then
 		finds $bug -m echo -c 8 -d 0.2 -t 1
 	done
 fi
+OUT=$temporary/micro builddir=$top_builddir ROUNDS=1 MILLISECONDS=1 OTHERS=100 \
+	sh "$srcdir/bench/micro.sh" >"$temporary/log" 2>&1 || fail "micro.sh"
+for micro in $(sed '/^#/d; s/ .*//' "$srcdir/bench/micros.txt"); do
+	grep -q "bench-micro: no $micro here" "$temporary/log" || grep -q "^1,$micro,yield-2," "$temporary/micro.csv" ||
+		{ cat "$temporary/log"; fail "$micro"; }
+done
+# The section that the README has, or would have.
+if test -s "$temporary/results.csv"; then
+	cp "$srcdir/README" "$temporary/README" && chmod u+w "$temporary/README"
+	for again in 1 2; do
+		RESULTS=$temporary README=$temporary/README KEPT=$temporary \
+			sh "$srcdir/bench/record.sh" readme >"$temporary/log" 2>&1 || { cat "$temporary/log"; fail "record.sh"; }
+	done
+	test "$(grep -c '^What was measured' "$temporary/README")" = 1 &&
+		test "$(grep -c '^Where it runs' "$temporary/README")" = 1 &&
+		grep -q '^    weft  *[0-9]' "$temporary/README" || fail "the README's section"
+fi
 for program in buffer switch sync timer; do
 	"$top_builddir/bench/$program" 1 >"$temporary/log" || fail "$program"
 	test -s "$temporary/log" || fail "$program says nothing"
