@@ -16,14 +16,15 @@
 
 START_TEST(an_overflow_names_the_fiber_its_stack_and_its_function_and_kills)
 {
-	char expected[160];
+	char expected[160], *end;
 
 	run_in_child(overflow);
 	snprintf(expected, sizeof expected, "weft: stack overflow in fiber 2 "
 	    "\"deep ??\", stack %d KiB, function %p, spawned at 0x", SMALL >> 10,
 	    (void *)(uintptr_t)run_over);
 	ck_assert_msg(strncmp(said, expected, strlen(expected)) == 0, "%s", said);
-	ck_assert_ptr_eq(strchr(said, '\n'), said + strlen(said) - 1);
+	ck_assert_ptr_nonnull(end = strchr(said, '\n'));
+	ck_assert(end[1] == '\0' || strncmp(end + 1, "qemu: ", 6) == 0);
 	assert_killed();
 }
 END_TEST

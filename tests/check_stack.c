@@ -265,7 +265,9 @@ START_TEST(no_huge_page_is_made_of_stacks)
 	}
 	if (maps != NULL)
 		fclose(maps);
-	if (access("/sys/kernel/mm/transparent_hugepage", F_OK) == 0 && *flags != '\0')
+	/* An emulator tells less than the kernel. */
+	if (access("/sys/kernel/mm/transparent_hugepage", F_OK) == 0 &&
+	    (strstr(flags, " ac") != NULL || strstr(flags, " nr") != NULL))
 		ck_assert_ptr_nonnull(strstr(flags, " nh"));
 }
 END_TEST
