@@ -6,34 +6,30 @@
 #	make check-portable			all of them
 #	make check-portable PORTABLE="musl"	some
 #
-#	musl		musl-gcc; nearly all of the unit tests, assembly
+#	musl		musl-gcc; all of the unit tests, assembly
 #	musl-signal	the same with fibers that start in a signal handler, for
-#			musl has no makecontext; tests of contexts and fibers
-#	aarch64, s390x	a cross compiler, and the tests of buffers, contexts and
-#			fibers in qemu's user mode; s390x is big-endian
-#	i386		gcc -m32, run as it is
+#			musl has no makecontext; make check-fibers
+#	i386		gcc -m32, run as it is; all of the unit tests, makecontext
+#	aarch64, s390x	a cross compiler, and make check-processor in qemu's user
+#			mode; s390x is big-endian
 #
 # portable.sh SOURCE [STAGE...]: SOURCE is what make dist packs. Check and pcre2
-# are built for each target from Debian's sources and stay in $PORTABLE_CACHE,
-# ~/.cache/weft-portable unless set. The build of a stage that fails is left in
-# portable/. A stage without its tools is skipped and says so. Packages:
-# musl-tools gcc-aarch64-linux-gnu libc6-dev-arm64-cross gcc-s390x-linux-gnu
-# libc6-dev-s390x-cross qemu-user-static dpkg-dev gcc-12-multilib
+# are built for each target from Debian's sources. They, and what configure finds
+# out, stay in $PORTABLE_CACHE, ~/.cache/weft-portable unless set; so do objects,
+# if there is ccache. The build of a stage that fails is left in portable/.
+# A stage without its tools is skipped and says so. Packages: musl-tools
+# gcc-12-multilib gcc-aarch64-linux-gnu libc6-dev-arm64-cross
+# gcc-s390x-linux-gnu libc6-dev-s390x-cross qemu-user-static dpkg-dev
 source=$(cd "$1" && pwd) && scripts=$(cd "$(dirname "$0")" && pwd) || exit 1
 shift
-test $# -gt 0 || set -- musl musl-signal aarch64 s390x i386
+test $# -gt 0 || set -- musl musl-signal i386 aarch64 s390x
 cache=${PORTABLE_CACHE:-${XDG_CACHE_HOME:-${HOME:-$PWD}/.cache}/weft-portable}
 mkdir -p "$cache" portable && cache=$(cd "$cache" && pwd) || exit 1
 builds=$PWD/portable
-jobs=-j$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
+# The tests wait about as long as they work.
+jobs=-j$((2 * $(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)))
 unset MAKEFLAGS MFLAGS MAKELEVEL CFLAGS CPPFLAGS LDFLAGS DESTDIR CC
 ran=0 failed=0
-
-contexts="check_context check_context_state check_stack check_stack_guard"
-fibers="check_cancel check_channel check_deadline check_fiber check_local
-	check_lock check_sched check_scope check_select check_sync check_wait"
-buffers="check_buffer check_buffer_grow check_buffer_io check_buffer_iov
-	check_buffer_num check_buffer_search check_buffer_view"
 
 has() { command -v "$1" >/dev/null 2>&1; }
 . "$scripts/portable_libraries.sh"
@@ -45,8 +41,8 @@ quietly() {
 	"$@" >"$log" 2>&1 || { status=$?; tail -n 30 "$log"; return $status; }
 }
 
-# stage NAME CC HOST LOG_COMPILER TESTS [CONFIGURE FLAG...] - build all, run
-# these tests. HOST and LOG_COMPILER may be empty; TESTS "all": all programs.
+# stage NAME CC HOST LOG_COMPILER TARGET [CONFIGURE FLAG...] - build all, make
+# that target. HOST and LOG_COMPILER may be empty; TARGET "check" is all programs.
 stage() {
 	name=$1 cc=$2 host=$3 runner=$4 tests=$5
 	shift 5
@@ -57,28 +53,32 @@ stage() {
 		set -- "$@" --without-pcre2
 	}
 	check=$(library check "$target" CC="$cc" ${host:+--host="$host"}) || {
-		echo "portable: $name: no Check for it (see $cache): built, not run"
+		echo "portable: $name: skipped tests: no Check for it (see $cache): only built"
 		tests=
 	}
+	rm -rf "${builds:?}/$name"
 	mkdir -p "$builds/$name" && cd "$builds/$name" || return
-	quietly configure.log "$source/configure" CC="$cc" ${host:+--host="$host"} \
-		PKG_CONFIG=false CHECK_CFLAGS="-I$check/include" CHECK_LIBS="-L$check/lib -lcheck -lm" \
-		--disable-shared --enable-debug --enable-werror "$@" &&
+	set -- CC="$ccache$cc" CFLAGS=-O2 ${host:+--host="$host"} PKG_CONFIG=false \
+		CHECK_CFLAGS="-I$check/include" CHECK_LIBS="-L$check/lib -lcheck -lm" \
+		--disable-shared --enable-debug --enable-werror "$@"
+	# Sources by the same name in every clone: then ccache knows them.
+	ln -s "$source" source
+	known=$cache/$target/configure-$(printf '%s\n' "$@" "$(compiler_version "$@")" |
+		cat - source/configure | cksum | tr ' ' -)
+	quietly configure.log source/configure --cache-file="$known" "$@" &&
 		quietly make.log make $jobs all || return
-	case $tests in
-	'') return ;;
-	all) set -- tree_tests= kqueue_tests= ;;
-	*)
-		tests=$(for test in $tests; do printf 'tests/%s ' "$test"; done)
-		set -- TESTS="$tests" check_PROGRAMS="$tests" ;;
-	esac
-	rm -f tests/*.trs
-	make $jobs check LOG_COMPILER="$runner" "$@" >check.log 2>&1
+	test -n "$tests" || return 0
+	test "$tests" != check || set -- check tree_tests= kqueue_tests=
+	test "$tests" = check || set -- "$tests"
+	make $jobs "$@" LOG_COMPILER="$runner" >check.log 2>&1
 	status=$?
-	sed -n "/^# TOTAL\|^# PASS\|^# FAIL\|^# SKIP/s/^#/portable: $name:/p; /^FAIL/p; /^ERROR/p; /error:/p" check.log
+	sed -n '/^FAIL/p; /^ERROR/p; /error:/p' check.log
 	for trs in $(grep -lE '^:test-result: (FAIL|ERROR)' tests/*.trs); do
 		tail -n 20 "${trs%.trs}.log"
 	done
+	sh "$scripts/tally.sh" tests | sed "
+		1s/\([0-9]*\) \([0-9]*\)/portable: $name: \1 passed, \2 failed, $(($(date +%s) - began)) s/
+		2,\$s/^/portable: $name: /"
 	return $status
 }
 
@@ -94,9 +94,8 @@ try() {
 		has "$tool" || { echo "portable: $1: skipped, no $tool"; return 77; }
 	done
 	case $1 in
-	musl) stage musl musl-gcc "" "" all ;;
-	musl-signal)
-		stage musl-signal musl-gcc "" "" "$contexts $fibers" --with-context=sigaltstack ;;
+	musl) stage musl musl-gcc "" "" check ;;
+	musl-signal) stage musl-signal musl-gcc "" "" check-fibers --with-context=sigaltstack ;;
 	i386)
 		# Debian's multilib headers lack asm/ where there are cross compilers.
 		m32="gcc -m32 -isystem /usr/include/x86_64-linux-gnu"
@@ -104,16 +103,20 @@ try() {
 		int main(void) { return 0; }' >"$builds/x.c"
 		$m32 "$builds/x.c" -o "$builds/x" 2>/dev/null && "$builds/x" ||
 			{ echo "portable: i386: skipped, gcc -m32 makes nothing that runs"; return 77; }
-		stage i386 "$m32" i686-linux-gnu "" all ;;
+		stage i386 "$m32" i686-linux-gnu "" check ;;
 	*)
 		stage "$1" "$1-linux-gnu-gcc" "$1-linux-gnu" \
-			"timeout 300 qemu-$1-static -L /usr/$1-linux-gnu" \
-			"$contexts $fibers $buffers" ;;
+			"env CK_TIMEOUT_MULTIPLIER=10 timeout 600 qemu-$1-static -L /usr/$1-linux-gnu" \
+			check-processor ;;
 	esac
 }
 
+ccache=
+has ccache && ccache="ccache " && CCACHE_DIR=$cache/ccache && CCACHE_MAXSIZE=2G &&
+	export CCACHE_DIR CCACHE_MAXSIZE
 for name; do
 	echo "portable: $name"
+	began=$(date +%s)
 	(try "$name")
 	case $? in
 	0) ran=$((ran + 1)); rm -rf "$builds/$name" ;;
