@@ -60,12 +60,13 @@ struct weft_fiber {
 	bool obliged;                   /* to run, also if cancelled before */
 	int error;                      /* its errno while others run */
 	int64_t deadline;               /* in force; INT64_MAX: none */
-	int64_t shielded_until;         /* a cancel is held off; 0: no shield */
 	struct weft__timer timer;
+	/* so far what a wake touches: a cache line, but for the end of the timer */
+	int64_t shielded_until;         /* a cancel is held off; 0: no shield */
 	uint64_t parked_at;             /* switch number, to find the oldest */
 	int64_t parked_since;           /* ns, by the loop's last look at the clock */
 	uint64_t subject;               /* which descriptor, fiber ...: WEFT__FOR_ */
-	/* so far what a park and a wake touch: two cache lines */
+	/* so far what a park touches */
 
 	weft_fn *fn;
 	void *arg;

@@ -88,7 +88,7 @@ struct weft__searched {
 };
 
 /* In the order of how often it is touched: a read and a write know of the first
- * three cache lines and of the last. */
+ * three cache lines. */
 struct weft_stream {
 	const struct weft_stream_class *class;
 	struct weft_loop *loop;
@@ -115,6 +115,7 @@ struct weft_stream {
 	struct weft_stream *above;      /* told of what this one is told; or NULL */
 
 	struct weft__side reading, writing;
+	struct weft__bytes queue;       /* to be sent */
 	struct weft_buffer input;       /* position..limit is unread */
 
 	size_t input_start;             /* its position when a read left it */
@@ -131,7 +132,6 @@ struct weft_stream {
 	struct weft__task flush;        /* at the end of the turn */
 	size_t input_end;               /* the limit of input when a read left it */
 	struct weft__queue writers;     /* parked until output has moved */
-	struct weft__bytes queue;       /* to be sent */
 };
 
 /* --- stream.c */
