@@ -194,6 +194,8 @@ send_once(struct weft_udp *u, const void *data, size_t n, const struct sockaddr 
 	while (sent < 0 && errno == EINTR);
 	if (WEFT__SOCKETS_RAISE_SIGPIPE)
 		weft__sigpipe_release(&held);
+	if (sent < 0 && weft__udp_named_peer(u, address))
+		return send_once(u, data, n, NULL, 0);
 	return sent;
 }
 

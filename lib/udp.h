@@ -69,6 +69,9 @@ void weft__udp_unmake(struct weft_udp *);
 /* The address as this socket wants it: IPv4 within IPv6 if need be, in *room. */
 const struct sockaddr *weft__udp_target(const struct weft_udp *,
     const struct sockaddr *, socklen_t *, struct sockaddr_in6 *room);
+/* Whether a send has failed, with EISCONN, for having said who the peer is: only
+ * Linux takes that. */
+bool weft__udp_named_peer(const struct weft_udp *, const struct sockaddr *);
 /* Name and port, as they are now. */
 void weft__udp_look(struct weft_udp *);
 

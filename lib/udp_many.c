@@ -135,14 +135,34 @@ address_to(struct weft_udp *u, int i, struct msghdr *header,
 	header->msg_namelen = length;
 }
 
-static int
-send_batch(struct weft_udp *u, const struct weft_message *messages, int n)
+/* Those that name the peer. Whether the first is one. */
+static bool
+forget_peer(struct weft_udp *u, int n)
 {
 	int i;
 
+	for (i = 0; i < n; i++) {
+		struct msghdr *header = &u->batch->headers[i].msg_hdr;
+
+		if (!weft__udp_named_peer(u, header->msg_name))
+			break;
+		header->msg_name = NULL;
+		header->msg_namelen = 0;
+	}
+	return i > 0;
+}
+
+static int
+send_batch(struct weft_udp *u, const struct weft_message *messages, int n)
+{
+	int i, sent;
+
 	for (i = 0; i < n; i++)
 		address_to(u, i, prepare(u->batch, i, &messages[i]), &messages[i].info);
-	return weft__compat_sendmmsg(u->fd, u->batch->headers, (unsigned)n);
+	sent = weft__compat_sendmmsg(u->fd, u->batch->headers, (unsigned)n);
+	if (sent < 0 && forget_peer(u, n))
+		sent = weft__compat_sendmmsg(u->fd, u->batch->headers, (unsigned)n);
+	return sent;
 }
 
 /* All; or until one fails that waiting does not help, and errno says why. */

@@ -100,6 +100,40 @@ weft__udp_target(const struct weft_udp *u, const struct sockaddr *address,
 	return (struct sockaddr *)room;
 }
 
+/* Of one family, and not in need of any alignment. */
+static bool
+same_address(const void *a, const void *b, int family)
+{
+	struct sockaddr_in6 a6, b6;
+	struct sockaddr_in a4, b4;
+
+	if (family == AF_INET) {
+		memcpy(&a4, a, sizeof a4);
+		memcpy(&b4, b, sizeof b4);
+		return a4.sin_port == b4.sin_port && a4.sin_addr.s_addr == b4.sin_addr.s_addr;
+	}
+	memcpy(&a6, a, sizeof a6);
+	memcpy(&b6, b, sizeof b6);
+	return a6.sin6_port == b6.sin6_port &&
+	    memcmp(&a6.sin6_addr, &b6.sin6_addr, sizeof a6.sin6_addr) == 0;
+}
+
+bool
+weft__udp_named_peer(const struct weft_udp *u, const struct sockaddr *address)
+{
+	union weft__sockaddr peer;
+	socklen_t length = sizeof peer;
+	bool same;
+
+	if (errno != EISCONN || address == NULL || address->sa_family != u->family)
+		return false;
+	same = getpeername(u->fd, &peer.any, &length) == 0 &&
+	    peer.any.sa_family == address->sa_family &&
+	    same_address(address, &peer, address->sa_family);
+	errno = EISCONN;
+	return same;
+}
+
 /* --- bind */
 
 static int

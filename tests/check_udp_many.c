@@ -132,6 +132,35 @@ START_TEST(an_error_behind_the_first_is_told_by_the_next_call)
 }
 END_TEST
 
+/* _i 0 as here, 1 where only the peer can be sent to, 2 without batches. */
+START_TEST(who_has_a_peer_can_answer_it_by_its_address)
+{
+	struct weft_udp *other = open_at("127.0.0.1");
+	struct weft_datagram to_other = address_of(other);
+
+	open_two();
+	no_batches = _i == 2;
+	ck_assert_ok(weft_udp_connect(a, "127.0.0.1", port_of(b)));
+	peers_only = _i > 0;
+	say_to(a, "0", &to_b);
+	hear(b, "0", NULL);
+	ck_assert_gives(weft_udp_send_many(a, out, 70, soon_enough()), 70);
+	ck_assert_gives(weft_udp_receive_many(b, in, MOST, soon_enough()), 70);
+	same_from(0, 70);
+	if (_i > 0) {
+		ck_assert_fails(send_to(a, "x", 1, &to_other), EISCONN);
+		out[2].info = to_other;
+		ck_assert_gives(weft_udp_send_many(a, out, 4, soon_enough()), 2);
+		ck_assert_fails(weft_udp_send_many(a, out + 2, 2, soon_enough()), EISCONN);
+	} else {
+		say_to(a, "x", &to_other);
+		hear(other, "x", NULL);
+	}
+	weft_udp_free(other);
+	free_two();
+}
+END_TEST
+
 /* Linux would take the other one, too. */
 START_TEST(what_goes_to_ipv4_by_an_ipv6_socket_is_mapped)
 {
@@ -208,6 +237,7 @@ make_suite(const char *backend)
 	BOTH(tc, receive_many_gives_what_there_is_and_takes_no_more_than_asked);
 	BOTH(tc, a_batch_without_addresses_goes_to_the_peer);
 	BOTH(tc, a_bad_one_ends_the_batch_and_the_next_call_tells_why);
+	tcase_add_loop_test(tc, who_has_a_peer_can_answer_it_by_its_address, 0, 3);
 	BOTH(tc, an_error_behind_the_first_is_told_by_the_next_call);
 	tcase_add_test(tc, what_goes_to_ipv4_by_an_ipv6_socket_is_mapped);
 	tcase_add_test(tc, who_waits_for_a_batch_is_woken_by_the_first);

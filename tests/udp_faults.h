@@ -40,6 +40,10 @@ static bool hit, no_batches;
 static bool
 fails(int call)
 {
+	if (call == CALLS) {
+		errno = EISCONN;
+		return true;
+	}
 	count[call]++;
 	if (no_batches && (call == SENDMMSG || call == RECVMMSG)) {
 		errno = ENOSYS;
@@ -54,21 +58,34 @@ fails(int call)
 
 /* The family of the last address that something was sent to. */
 static int family_sent;
+/* As on the BSDs, what has a peer takes no address. */
+static bool peers_only;
 
 static int
 sent_to(const struct sockaddr *address, int call)
 {
 	family_sent = address != NULL ? address->sa_family : AF_UNSPEC;
-	return call;
+	return address != NULL && peers_only ? CALLS : call;
+}
+
+/* It stops at the first that has an address. */
+static inline unsigned
+acceptable(const struct mmsghdr *headers, unsigned n)
+{
+	unsigned i;
+
+	for (i = 0; peers_only && i < n && headers[i].msg_hdr.msg_name == NULL; i++)
+		;
+	return peers_only ? i : n;
 }
 
 WRAP(sent_to(a, SENDTO), ssize_t, sendto, -1, (int fd, const void *b, size_t n, int f,
     const struct sockaddr *a, socklen_t l), (fd, b, n, f, a, l))
 WRAP(RECVMSG, ssize_t, recvmsg, -1, (int fd, struct msghdr *m, int f), (fd, m, f))
-WRAP(SENDMSG, ssize_t, sendmsg, -1, (int fd, const struct msghdr *m, int f), (fd, m, f))
+WRAP(sent_to(m->msg_name, SENDMSG), ssize_t, sendmsg, -1, (int fd, const struct msghdr *m, int f), (fd, m, f))
 #ifdef HAVE_SENDMMSG
 WRAP(sent_to(m->msg_hdr.msg_name, SENDMMSG), int, sendmmsg, -1, (int fd, struct mmsghdr *m, unsigned n, int f),
-    (fd, m, n, f))
+    (fd, m, acceptable(m, n), f))
 #endif
 #ifdef HAVE_RECVMMSG
 WRAP(RECVMMSG, int, recvmmsg, -1, (int fd, struct mmsghdr *m, unsigned n, int f,
@@ -109,7 +126,7 @@ static inline void
 be_yourself(void)
 {
 	failing = -1;
-	no_batches = false;
+	no_batches = peers_only = false;
 	memset(count, 0, sizeof count);
 }
 
