@@ -49,9 +49,11 @@ START_TEST(shutdown_flushes_first)
 	open_kind(_i, ends);
 	filled = fill_kernel(ends[0]);
 	ck_assert_ok(weft_stream_set_watermarks(ends[0], 0, n));
+	full = true;                    /* if it makes room by itself, too */
 	write_all(ends[0], bytes, n);
 	ck_assert_fails(weft_stream_shutdown(ends[0], WEFT_NOWAIT), EAGAIN);
 	ck_assert(weft_stream_writable(ends[0]));
+	full = false;
 	call_begin(&call, call_shutdown, ends[0]);
 	skipped = malloc(filled);
 	ck_assert_int_eq(weft_stream_read_exactly(ends[1], skipped, filled, soon_enough()),
@@ -194,16 +196,17 @@ all_ebadf(struct call calls[INSIDE])
 
 START_TEST(close_turns_everybody_out_at_once)
 {
-	struct call calls[INSIDE], closer = { .deadline = weft_after(200) };
+	struct call calls[INSIDE], closer = { 0 };
 	int i;
 
 	open_kind(_i, ends);
 	crowd(calls, ends[0]);
+	closer.deadline = weft_after(200);
 	call_begin(&closer, call_close, ends[0]);
 	ck_assert_ok(weft_yield());
 	for (i = 0; i < INSIDE; i++)
 		ck_assert_msg(calls[i].done, "%d", i);
-	ck_assert(!closer.done);                /* it flushes */
+	ck_assert(!closer.done || weft_now() >= closer.deadline);       /* it flushes */
 	all_ebadf(calls);
 	call_end(&closer);
 	ck_assert_int_eq(closer.error, ETIMEDOUT);
