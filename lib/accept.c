@@ -16,7 +16,7 @@
 #include "weft/fiber.h"
 
 /* Errors of accept(2) that speak of the connection, or of the network behind
- * it, say nothing about the listener. */
+ * it (on Linux EOPNOTSUPP, too), say nothing about the listener. */
 static enum weft__accepted
 judge(int error)
 {
@@ -34,7 +34,6 @@ judge(int error)
 	case EBADF:
 	case EINVAL:
 	case ENOTSOCK:
-	case EOPNOTSUPP:
 	case EFAULT:
 		return FATAL;
 	default:

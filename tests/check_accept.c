@@ -185,7 +185,7 @@ START_TEST(a_descriptor_that_weft_closes_ends_the_pause)
 END_TEST
 
 /* Of one connection, or of the network behind it. */
-static const int passed_over[] = { ECONNABORTED, EPROTO, EPERM, ENETDOWN, ENETUNREACH,
+static const int passed_over[] = { ECONNABORTED, EOPNOTSUPP, EPROTO, EPERM, ENETDOWN, ENETUNREACH,
 	EHOSTDOWN, EHOSTUNREACH, ENOPROTOOPT, ETIMEDOUT, EINTR,
 #ifdef ENONET
 	ENONET,
