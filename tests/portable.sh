@@ -66,7 +66,7 @@ stage() {
 	known=$cache/$target/configure-$(printf '%s\n' "$@" "$(compiler_version "$@")" |
 		cat - source/configure | cksum | tr ' ' -)
 	quietly configure.log source/configure --cache-file="$known" "$@" &&
-		quietly make.log make $jobs all || return
+		quietly make.log make $jobs all || { rm -f "$known"; return 1; }
 	test -n "$tests" || return 0
 	test "$tests" != check || set -- check tree_tests= kqueue_tests=
 	test "$tests" = check || set -- "$tests"
