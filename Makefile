@@ -12,7 +12,7 @@
 .POSIX:
 INSTALL_DEPS = sh build-aux/install-deps
 
-all check check-missing check-portable check-valgrind demo bench bench-micro coverage dist distcheck \
+all check check-missing check-portable check-valgrind demo bench bench-micro bench-record coverage dist distcheck \
 install install-strip installcheck uninstall: GNUmakefile
 	@$(MAKE) -f GNUmakefile $@
 
@@ -26,5 +26,5 @@ GNUmakefile:
 	{ test -x configure || autoreconf -fi; } && ./configure $(CONFIGURE_FLAGS)
 
 .NOTPARALLEL:
-.PHONY: all check check-missing check-portable check-valgrind demo bench bench-micro coverage dist distcheck \
+.PHONY: all check check-missing check-portable check-valgrind demo bench bench-micro bench-record coverage dist distcheck \
 install install-strip installcheck uninstall clean distclean maintainer-clean

@@ -5,7 +5,7 @@
 # minutes, on a machine that should do nothing else, and writes what came of it
 # into the README, bench/measured.txt and two charts. With "readme", only the
 # latter, from the CSVs that are there.
-: "${srcdir:=.}" "${builddir:=.}" "${ROUNDS:=10}" "${PEERS:=3}" "${DURATION:=0.6}"
+: "${srcdir:=.}" "${builddir:=.}" "${ROUNDS:=10}" "${PEERS:=3}" "${DURATION:=0.5}"
 : "${LOADS:=echo-1 echo-64 echo-1000 echo-10000 echo-16k lines-16 connect bulk idle-10000 count-1 count-64 count-lines count-connect}"
 : "${RESULTS:=$builddir/bench}" "${README:=$srcdir/README}" "${KEPT:=$srcdir/bench}"
 results=$RESULTS/results micro=$RESULTS/micro
