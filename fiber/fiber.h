@@ -106,6 +106,7 @@ struct weft_loop {
 	bool addressable;               /* its handle is out */
 	uint32_t select_start;          /* moves with every weft_select */
 	_Atomic(struct weft__post *) posts;     /* newest first */
+	atomic_int posting;             /* who is about to, or has not yet waked us */
 
 	struct weft__reactor reactor;
 	struct weft__stacks stacks;

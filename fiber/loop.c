@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,8 +26,10 @@ in_child(void)
 {
 	forks++;
 	weft__debug_in_child(here);
-	if (here != NULL)
+	if (here != NULL) {
 		here->reactor.inherited = here->front.alarm = true;
+		atomic_store(&here->posting, 0);
+	}
 }
 
 static void
@@ -55,6 +58,10 @@ destroy_loop(void *arg)
 	weft__overflow_forget(loop);
 	if (loop->destroy_place != NULL)
 		loop->destroy_place(loop->place);
+	/* It may be the last post that ended the thread: who made it may still be
+	 * about to wake us. */
+	while (atomic_load(&loop->posting) > 0)
+		sched_yield();
 	for (fiber = loop->all; fiber != NULL; fiber = fiber->older) {
 		weft__frames_free(fiber);
 		weft__locals_free(fiber);
@@ -237,10 +244,12 @@ weft__loop_run_tasks(struct weft_loop *loop)
 void
 weft__loop_post(struct weft_loop *loop, struct weft__post *post)
 {
+	atomic_fetch_add(&loop->posting, 1);
 	post->next = atomic_load(&loop->posts);
 	while (!atomic_compare_exchange_weak(&loop->posts, &post->next, post))
 		;
 	weft__wake_send(&loop->reactor.wake);
+	atomic_fetch_sub(&loop->posting, 1);    /* the last we know of it */
 }
 
 static struct weft__post *

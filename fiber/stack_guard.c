@@ -178,6 +178,7 @@ weft__stack_guard_install(struct weft__stacks *pool, struct weft__stack *s)
 {
 	char *guard = s->low - weft__stack_guard_size();
 	enum weft__guard rung = decide(guard);
+	int weakest;
 
 	if (rung == WEFT__GUARD_MADVISE && !guard_by_madvise(guard))
 		rung = WEFT__GUARD_MPROTECT;
@@ -186,8 +187,10 @@ weft__stack_guard_install(struct weft__stacks *pool, struct weft__stack *s)
 	if (rung == WEFT__GUARD_CANARY)
 		plant_canary(s);
 	s->guard = (uint8_t)rung;
-	if ((int)rung > atomic_load(&weakest_rung))
-		atomic_store(&weakest_rung, (int)rung);
+	weakest = atomic_load(&weakest_rung);
+	while ((int)rung > weakest &&
+	    !atomic_compare_exchange_weak(&weakest_rung, &weakest, (int)rung))
+		;
 }
 
 bool

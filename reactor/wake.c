@@ -17,6 +17,7 @@
 #include "config.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <unistd.h>
 
 #include "reactor/compat.h"
@@ -107,14 +108,17 @@ void
 weft__wake_send(struct weft__wake *wake)
 {
 	static const uint64_t one = 1;
-	int error = errno;
+	int error = errno, cancel;
 	ssize_t n;
 
 	if (atomic_exchange(&wake->state, NOTIFIED) != SLEEPING)
 		return;
+	/* Everybody else relies on this write: no thread is cancelled in it. */
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
 	do
 		n = write(wake->write_fd, &one, sizeof one);
 	while (n < 0 && errno == EINTR);        /* full is as good as written */
+	pthread_setcancelstate(cancel, &cancel);
 	errno = error;
 }
 

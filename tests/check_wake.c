@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "fiber/fiber.h"
+#include "tests/gate.h"
 #include "tests/harness.h"
 
 enum { THREADS = 4, POSTS = 100000 };
@@ -230,6 +231,68 @@ START_TEST(a_post_may_spawn)
 }
 END_TEST
 
+/* --- ends */
+
+static void
+unpark_main(void *arg)
+{
+	weft_unpark(&((struct weft_loop *)arg)->main);
+}
+
+static void *
+wait_for_one_post(void *opened)
+{
+	the_loop = weft_loop_self();
+	gate_open(opened);
+	ck_assert_ok(weft_park(soon_enough()));
+	return NULL;
+}
+
+/* Whoever posts is not done when the post has been run, and the loop is gone. */
+START_TEST(the_last_post_may_end_the_thread)
+{
+	struct gate opened;
+	pthread_t thread;
+
+	gate_close(&opened);
+	for (int i = 0; i < 200; i++) {
+		ck_assert_int_eq(pthread_create(&thread, NULL, wait_for_one_post, &opened), 0);
+		gate_pass(&opened);
+		ck_assert_ok(weft_post(the_loop, unpark_main, the_loop));
+		pthread_join(thread, NULL);
+	}
+}
+END_TEST
+
+static void *
+post_while_cancelled(void *arg)
+{
+	pthread_cancel(pthread_self());
+	weft_post(arg, unpark_main, arg);
+	pthread_testcancel();
+	return NULL;
+}
+
+static int
+start_one_that_is_cancelled(void *thread)
+{
+	return pthread_create(thread, NULL, post_while_cancelled, weft_loop_self());
+}
+
+START_TEST(a_thread_that_is_cancelled_wakes_the_loop_first)
+{
+	pthread_t thread;
+	void *result;
+
+	for (int i = 0; i < 100; i++) {
+		ck_assert_ok(weft_go(start_one_that_is_cancelled, &thread));
+		ck_assert_ok(weft_park(soon_enough()));
+		pthread_join(thread, &result);
+		ck_assert_ptr_eq(result, PTHREAD_CANCELED);
+	}
+}
+END_TEST
+
 START_TEST(a_post_to_nobody_or_of_nothing_is_EINVAL)
 {
 	ck_assert_fails(weft_post(NULL, ping, NULL), EINVAL);
@@ -334,6 +397,8 @@ make_suite(const char *backend)
 	tcase_add_test(tc, a_post_may_post_and_a_loop_may_post_to_itself);
 	tcase_add_test(tc, a_post_may_spawn);
 	tcase_add_test(tc, a_post_to_nobody_or_of_nothing_is_EINVAL);
+	tcase_add_test(tc, the_last_post_may_end_the_thread);
+	tcase_add_test(tc, a_thread_that_is_cancelled_wakes_the_loop_first);
 	tc = test_case(suite, "signals");
 	tcase_add_test(tc, a_signal_handler_may_wake_the_loop_and_keeps_errno);
 	tcase_add_test(tc, signals_neither_shorten_a_wait_nor_come_out_as_EINTR);
