@@ -8,12 +8,10 @@
 
 #include "lib/bytes.h"
 
-enum { AT_FIRST = 1024 };
-
 static int
 grow(struct weft__bytes *q, size_t n)
 {
-	size_t queued = weft__bytes_count(q), size = q->size ? q->size : AT_FIRST;
+	size_t queued = weft__bytes_count(q), size = q->size ? q->size : WEFT__BYTES_FIRST;
 	unsigned char *memory;
 
 	while (size - queued < n) {

@@ -13,6 +13,8 @@
 #include <stddef.h>
 #include <string.h>
 
+enum { WEFT__BYTES_FIRST = 1024 };       /* its first size */
+
 struct weft__bytes {
 	unsigned char *memory;
 	size_t head, tail, size;

@@ -51,28 +51,18 @@ weft__input_reclaim(struct weft_stream *s)
 static void *
 take_block(struct weft_loop *loop)
 {
-	struct weft__per_loop *own = weft__per_loop(loop);
-	void *block = own->blocks;
+	void *block = weft__idle_take(&weft__per_loop(loop)->blocks);
 
-	if (block == NULL)
-		return malloc(WEFT__BLOCK);
-	own->blocks = *(void **)block;
-	own->block_count--;
-	return block;
+	return block != NULL ? block : malloc(WEFT__BLOCK);
 }
 
 void
 weft__input_give(struct weft_loop *loop, void *memory, size_t size)
 {
-	struct weft__per_loop *own = weft__per_loop(loop);
-
-	if (size != WEFT__BLOCK || own->block_count == WEFT__BLOCKS_KEPT) {
+	if (size == WEFT__BLOCK)
+		weft__idle_give(&weft__per_loop(loop)->blocks, memory);
+	else
 		free(memory);
-		return;
-	}
-	*(void **)memory = own->blocks;
-	own->blocks = memory;
-	own->block_count++;
 }
 
 void

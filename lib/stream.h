@@ -29,7 +29,7 @@
 /* --- limits of streams and servers */
 enum {
 	WEFT__BLOCK = 16 << 10,         /* input memory comes in these */
-	WEFT__BLOCKS_KEPT = 64,         /* 1 MiB per loop at most lies idle */
+	WEFT__IDLE_KEPT = 64,           /* of a size: 1 MiB of input per loop at most */
 	WEFT__DIRECT_READ = 1 << 10,    /* smaller reads go through a block */
 	WEFT__LIMIT = 64 << 10,         /* of a record, by default */
 	WEFT__LOW_MARK = 16 << 10,      /* by default */
@@ -318,6 +318,8 @@ weft__read_leave(struct weft_stream *s, ssize_t got)
 }
 
 /* --- stream_queue.c */
+/* Room for n more bytes. -1: ENOMEM. */
+int  weft__stream_reserve_queue(struct weft_stream *, size_t n);
 /* Sends what it can of the queue, wakes who waits for that. */
 void weft__stream_send_queue(struct weft_stream *);
 int  weft__stream_flush(struct weft_stream *, int64_t deadline);
@@ -347,10 +349,22 @@ void *weft__make_failed(const char *step, const char *what, int error);
 const char *weft__make_failure(void);
 
 /* --- per_loop.c: what lib/ keeps with each loop */
+
+/* Memory of one size, to be used again: last in, first out, linked through its
+ * first word. */
+struct weft__idle {
+	void *first;
+	unsigned count;
+};
+/* NULL: there is none. */
+void *weft__idle_take(struct weft__idle *);
+/* Frees it if there is enough already. */
+void weft__idle_give(struct weft__idle *, void *memory);
+
 struct weft__per_loop {
 	struct weft_loop *loop;
-	void *blocks;                   /* free, linked through their first word */
-	unsigned block_count;
+	struct weft__idle blocks;       /* of input: WEFT__BLOCK */
+	struct weft__idle queues;       /* of output: WEFT__BYTES_FIRST */
 	struct weft_buffer *output;     /* free, empty */
 	void *matcher;                  /* of regex.c */
 	char text[WEFT__TEXT_SIZE];

@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <stddef.h>
+#include <stdlib.h>
 
 #include "lib/stream.h"
 
@@ -34,10 +35,33 @@ hold(struct weft_stream *s, bool on)
 		weft__loop_release(s->loop);
 }
 
+/* A queue that is empty has no memory: an idle stream costs none. */
+static void
+give_back(struct weft_stream *s)
+{
+	if (s->queue.size == WEFT__BYTES_FIRST)
+		weft__idle_give(&weft__per_loop(s->loop)->queues, s->queue.memory);
+	else
+		free(s->queue.memory);
+	s->queue = (struct weft__bytes){ NULL, 0, 0, 0 };
+}
+
+int
+weft__stream_reserve_queue(struct weft_stream *s, size_t n)
+{
+	struct weft__bytes *q = &s->queue;
+
+	if (q->memory == NULL && n <= WEFT__BYTES_FIRST) {
+		q->memory = weft__idle_take(&weft__per_loop(s->loop)->queues);
+		q->size = q->memory != NULL ? WEFT__BYTES_FIRST : 0;
+	}
+	return weft__bytes_reserve(q, n);
+}
+
 void
 weft__stream_drop_queue(struct weft_stream *s)
 {
-	weft__bytes_free(&s->queue);
+	give_back(s);
 	hold(s, false);
 }
 
@@ -49,8 +73,7 @@ advance(struct weft_stream *s, size_t sent)
 	if (weft_stream_queued(s) > 0)
 		return;
 	hold(s, false);
-	if (!s->coalescing || s->queue.size > 2 * WEFT__COALESCED)
-		weft__bytes_free(&s->queue);
+	give_back(s);
 }
 
 /* The class has taken nothing: for now, or for ever. */

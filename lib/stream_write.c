@@ -48,7 +48,7 @@ smaller(size_t a, size_t b)
 static int
 enqueue(struct weft_stream *s, struct rest *rest, size_t n)
 {
-	if (weft__bytes_reserve(&s->queue, n) < 0)
+	if (weft__stream_reserve_queue(s, n) < 0)
 		return ENOMEM;
 	while (n > 0) {
 		size_t piece = smaller(n, rest->iov->iov_len - rest->skip);
