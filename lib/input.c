@@ -158,6 +158,8 @@ make_room(struct weft_stream *s)
 static WEFT__COLD ssize_t
 got_nothing(struct weft_stream *s, ssize_t got)
 {
+	if (s->ended)                   /* the class has aborted it, and so the Buffer */
+		return weft__fail(EBADF);
 	if (got == 0 && s->write_error == ECONNRESET) {
 		/* A write was told of the reset, which the kernel tells once. */
 		weft__stream_break_read(s, ECONNRESET, "read");
@@ -183,12 +185,12 @@ try_class(struct weft_stream *s, void *dst, size_t n)
 		if (make_room(s) < 0)
 			return -1;
 		got = s->class->read(s, in->bytes + in->limit, in->capacity - in->limit);
-		if (got > 0)
+		if (got > 0 && !s->ended)
 			in->limit += (size_t)got;
 	} else {
 		got = s->class->read(s, dst, n);
 	}
-	return got > 0 ? got : got_nothing(s, got);
+	return got > 0 && !s->ended ? got : got_nothing(s, got);
 }
 
 /* Why a read ends without a try: 0 at the end, -1 with errno. */

@@ -255,6 +255,7 @@ end(struct weft_stream *s, bool reset)
 	weft__stream_tell(s, WEFT__NEWS_CLOSED);
 	weft__stream_drop_queue(s);
 	weft__input_drop(s);
+	s->input_end = 0;               /* lent or not */
 	weft__loop_undefer(s->loop, &s->flush);
 	if (s->class->close != NULL)
 		s->class->close(s, reset);

@@ -202,6 +202,70 @@ START_TEST(a_class_that_aborts_in_a_try_loses_the_queue_and_no_more)
 }
 END_TEST
 
+static ssize_t gives;
+
+static ssize_t
+aborting_read(struct weft_stream *s, void *dst, size_t n)
+{
+	memset(dst, 'x', n);
+	weft_stream_abort(s);
+	errno = EAGAIN;
+	return gives;
+}
+
+static const struct weft_stream_class aborting_class = {
+	.size = sizeof aborting_class, .name = "aborting", .read = aborting_read,
+	.want = odd_want
+};
+
+/* Whether it says that it has got something, the end, or nothing yet. */
+START_TEST(a_read_whose_class_aborts_is_one_of_a_closed_stream)
+{
+	static char bytes[4 * KIB];
+	struct weft_stream *s = weft_stream_new(&aborting_class, NULL);
+	const char *line;
+	const void *data;
+
+	gives = _i / 5 - 1;
+	switch (_i % 5) {
+	case 0:
+		ck_assert_fails(weft_stream_read(s, bytes, 3, soon_enough()), EBADF);
+		break;
+	case 1:
+		ck_assert_fails(weft_stream_read(s, bytes, sizeof bytes, soon_enough()), EBADF);
+		break;
+	case 2:
+		ck_assert_fails(weft_stream_read_line(s, &line, soon_enough()), EBADF);
+		break;
+	case 3:
+		ck_assert_fails(weft_stream_peek(s, 1, &data, soon_enough()), EBADF);
+		break;
+	default:
+		ck_assert_fails(weft_stream_read_exactly(s, bytes, 3, soon_enough()), EBADF);
+	}
+	ck_assert_uint_eq(weft_stream_buffered(s), 0);
+	weft_stream_free(s);
+}
+END_TEST
+
+/* As much of its errno as there is: it is closed, not broken. */
+START_TEST(a_write_whose_class_aborts_is_one_of_a_closed_stream)
+{
+	struct weft_stream *s = weft_stream_new(&odd_class, NULL);
+
+	mood = ABORTS;
+	ck_assert_fails(weft_stream_write(s, "abc", 3, soon_enough()), EBADF);
+	weft_stream_free(s);
+	s = weft_stream_new(&odd_class, NULL);
+	mood = ABORTS_AND_TAKES;
+	tries = 0;
+	ck_assert_gives(weft_stream_write(s, "abcdef", 6, soon_enough()), 3);
+	ck_assert_int_eq(tries, 1);
+	ck_assert_fails(weft_stream_write(s, "abc", 3, soon_enough()), EBADF);
+	weft_stream_free(s);
+}
+END_TEST
+
 static Suite *
 make_suite(const char *backend)
 {
@@ -214,6 +278,8 @@ make_suite(const char *backend)
 	tcase_add_test(tc, a_try_is_not_interrupted_by_another);
 	tcase_add_test(tc, success_leaves_errno_whatever_the_class_does_to_it);
 	tcase_add_loop_test(tc, a_class_that_aborts_in_a_try_loses_the_queue_and_no_more, 0, 2);
+	tcase_add_loop_test(tc, a_read_whose_class_aborts_is_one_of_a_closed_stream, 0, 15);
+	tcase_add_test(tc, a_write_whose_class_aborts_is_one_of_a_closed_stream);
 	return suite;
 }
 

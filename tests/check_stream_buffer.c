@@ -354,6 +354,21 @@ START_TEST(detach_gives_the_descriptor_back_unless_bytes_would_be_lost)
 }
 END_TEST
 
+START_TEST(a_lent_input_is_empty_once_the_stream_is_closed)
+{
+	const void *data;
+
+	open_kind(_i, ends);
+	ck_assert_gives(weft_stream_write(ends[1], "abc", 3, soon_enough()), 3);
+	ck_assert_gives(weft_stream_peek(ends[0], 3, &data, soon_enough()), 3);
+	ck_assert_ptr_nonnull(weft_stream_input(ends[0]));
+	ck_assert_uint_eq(weft_stream_buffered(ends[0]), 3);
+	weft_stream_abort(ends[0]);
+	ck_assert_uint_eq(weft_stream_buffered(ends[0]), 0);
+	free_ends(ends);
+}
+END_TEST
+
 static Suite *
 make_suite(const char *backend)
 {
@@ -365,6 +380,7 @@ make_suite(const char *backend)
 	EVERY_KIND(tc, what_cannot_be_peeked_or_skipped_is_refused);
 	SWEEP(tc, what_is_got_from_the_input_is_consumed);
 	EVERY_KIND(tc, nothing_can_be_put_into_the_input);
+	EVERY_KIND(tc, a_lent_input_is_empty_once_the_stream_is_closed);
 	SWEEP(tc, read_all_reads_to_the_end);
 	SWEEP(tc, a_buffer_that_is_just_full_is_enough_and_one_byte_less_is_emsgsize);
 	SWEEP(tc, read_buffer_fills_what_remains);
