@@ -248,6 +248,7 @@ START_TEST(a_stack_given_by_its_own_fiber_keeps_the_frames_in_use)
 }
 END_TEST
 
+#ifdef MADV_NOHUGEPAGE
 static bool
 is_never_huge(const void *p)
 {
@@ -266,6 +267,7 @@ is_never_huge(const void *p)
 		fclose(maps);
 	return never;
 }
+#endif
 
 /* A huge page would make 2 MiB of the first byte touched. */
 START_TEST(no_huge_page_is_made_of_stacks)

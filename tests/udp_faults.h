@@ -68,6 +68,7 @@ sent_to(const struct sockaddr *address, int call)
 	return address != NULL && peers_only ? CALLS : call;
 }
 
+#ifdef HAVE_SENDMMSG
 /* It stops at the first that has an address. */
 static inline unsigned
 acceptable(const struct mmsghdr *headers, unsigned n)
@@ -78,6 +79,7 @@ acceptable(const struct mmsghdr *headers, unsigned n)
 		;
 	return peers_only ? i : n;
 }
+#endif
 
 WRAP(sent_to(a, SENDTO), ssize_t, sendto, -1, (int fd, const void *b, size_t n, int f,
     const struct sockaddr *a, socklen_t l), (fd, b, n, f, a, l))
