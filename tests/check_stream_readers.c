@@ -199,6 +199,38 @@ START_TEST(a_large_record_gives_its_memory_back)
 }
 END_TEST
 
+/* There is a line, and room for another. */
+static int
+be_cancelled(void *arg)
+{
+	struct weft_stream *s = arg;
+	const char *line;
+	char byte;
+
+	ck_assert_ok(weft_cancel(weft_self()));
+	ck_assert_fails(weft_stream_read_line(s, &line, WEFT_NEVER), ECANCELED);
+	ck_assert_fails(weft_stream_read(s, &byte, 1, WEFT_NEVER), ECANCELED);
+	ck_assert_fails(weft_stream_write(s, "x", 1, WEFT_NEVER), ECANCELED);
+	return 0;
+}
+
+START_TEST(who_is_cancelled_gets_nothing_that_is_there_and_sends_nothing)
+{
+	struct weft_stream *two[2];
+	char byte;
+
+	open_kind(_i, two);
+	write_all(two[1], "a\nb\n", 4);
+	ck_assert_gives(weft_stream_fill(two[0], 4, soon_enough()), 4);
+	ck_assert_int_eq(end(begin(be_cancelled, two[0])), 0);
+	expect_line(two[0], "a\n");
+	expect_line(two[0], "b\n");
+	turns(2);
+	ck_assert_fails(weft_stream_read(two[1], &byte, 1, WEFT_NOWAIT), EAGAIN);
+	free_ends(two);
+}
+END_TEST
+
 static Suite *
 make_suite(const char *backend)
 {
@@ -216,6 +248,7 @@ make_suite(const char *backend)
 	EVERY_KIND(tc, a_reader_that_never_waits_lets_others_run);
 	EVERY_KIND(tc, a_stream_that_waits_owns_no_input_memory);
 	EVERY_KIND(tc, a_large_record_gives_its_memory_back);
+	EVERY_KIND(tc, who_is_cancelled_gets_nothing_that_is_there_and_sends_nothing);
 	return suite;
 }
 
