@@ -32,7 +32,20 @@
 
 /* Where the library does without accept4 or pipe2 (configure --with-missing),
  * the older calls fail as these do; beside __wrap_accept4, __wrap_pipe2. */
+#ifdef HAVE_ACCEPT4
+#define REAL_ACCEPT4
+#else
+#define REAL_ACCEPT4 \
+	int __real_accept(int, struct sockaddr *, socklen_t *); \
+	int \
+	__real_accept4(int fd, struct sockaddr *peer, socklen_t *length, int flags) \
+	{ \
+		(void)flags; \
+		return __real_accept(fd, peer, length); \
+	}
+#endif
 #define WRAP_ACCEPT_ALIKE \
+	REAL_ACCEPT4 \
 	int __wrap_accept(int, struct sockaddr *, socklen_t *); \
 	int \
 	__wrap_accept(int fd, struct sockaddr *peer, socklen_t *length) \
