@@ -32,7 +32,7 @@ weft__listen_options(const struct weft_listen_options *options,
 		    options->size : sizeof *all);
 	}
 	if (all->backlog == 0)
-		all->backlog = SOMAXCONN;
+		all->backlog = SOMAXCONN > WEFT__BACKLOG ? SOMAXCONN : WEFT__BACKLOG;
 	return 0;
 }
 

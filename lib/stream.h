@@ -37,6 +37,7 @@ enum {
 	WEFT__COALESCED = 16 << 10,     /* this much leaves before the turn ends */
 	WEFT__VECTORS = 8,              /* per system call; the rest follow */
 	WEFT__ACCEPT_COST = 64 << 10,   /* so that 16 make a turn */
+	WEFT__BACKLOG = 4096,           /* some headers' SOMAXCONN is of old; systems cut it */
 	WEFT__PAUSE_MS = 50,            /* no descriptors left: doubles ... */
 	WEFT__PAUSE_MAX_MS = 1000,      /* ... up to this */
 	WEFT__LINGER_MS = 30000,        /* to flush when a handler has returned */

@@ -26,7 +26,7 @@ typedef int weft_handler(struct weft_stream *connection, void *arg);
  * the default. */
 struct weft_listen_options {
 	size_t size;                    /* sizeof(struct weft_listen_options) */
-	int backlog;                    /* SOMAXCONN */
+	int backlog;                    /* 0: 4,096, or SOMAXCONN if that is more */
 	size_t max_connections;         /* no limit; others stay in the backlog */
 	bool reuse_port;                /* SO_REUSEPORT */
 	bool no_nodelay;                /* leave Nagle's algorithm on */
