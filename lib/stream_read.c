@@ -14,7 +14,6 @@
 #include <limits.h>
 #include <string.h>
 
-#include "lib/compat.h"
 #include "lib/stream.h"
 
 /* Where weft__read_leave goes when there is more to it. */

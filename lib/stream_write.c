@@ -14,7 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/compat.h"
 #include "lib/stream.h"
 
 /* What is left of the caller's vectors: those at `iov`, `skip` bytes in. */

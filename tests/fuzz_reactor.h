@@ -16,6 +16,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "tests/fuzz_input.h"
 #include "weft/base.h"
 
 static const char *backend;
@@ -39,20 +40,6 @@ tell(const char *what, int a, int b)
 
 	if (n > 0 && told_so_far + (size_t)n < sizeof story)
 		told_so_far += (size_t)n;
-}
-
-/* --- the input */
-
-static const uint8_t *input;
-static size_t input_left;
-
-static unsigned
-byte(void)
-{
-	if (input_left == 0)
-		return 0;
-	input_left--;
-	return *input++;
 }
 
 /* --- the oracle */
