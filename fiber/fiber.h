@@ -66,6 +66,7 @@ struct weft_fiber {
 	uint64_t parked_at;             /* switch number, to find the oldest */
 	int64_t parked_since;           /* ns, by the loop's last look at the clock */
 	uint64_t subject;               /* which descriptor, fiber ...: WEFT__FOR_ */
+	const void *object;             /* fetched before it runs; may be gone */
 	/* so far what a park touches */
 
 	weft_fn *fn;

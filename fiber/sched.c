@@ -22,6 +22,7 @@
 #include <limits.h>
 
 #include "fiber/fiber.h"
+#include "reactor/backend.h"
 
 static void
 append(struct weft_loop *loop, struct weft_fiber *fiber)
@@ -213,6 +214,32 @@ become(struct weft_loop *loop, struct weft_fiber *next)
 	loop->front.alarm = next->canceled;
 }
 
+/* A cache line, counted from p. (A macro, for gcc 12 leaves out the call of a
+ * function that does nothing else.) */
+#define FETCH(p, line) __builtin_prefetch((const char *)(p) + 64 * (line))
+#define FETCH_3(p, line) FETCH(p, line), FETCH(p, (line) + 1), FETCH(p, (line) + 2)
+
+/* Where there are so many that the caches do not hold them, each would wait for
+ * its memory, line after line: with 1,000 connections half of the time that is
+ * ours. So what the one after the next will touch is fetched before the next one
+ * runs: where it stands on its stack, and what it has waited for, which may be
+ * gone, for nothing is read. Its block was fetched the time before. */
+static inline __attribute__((always_inline)) void
+look_ahead(const struct weft_loop *loop)
+{
+	const struct weft_fiber *then = loop->head;
+
+	if (then == NULL)
+		return;
+	FETCH(then->next, 0);
+	if (!(then->waiting & WEFT__EXTERNAL))
+		return;
+	FETCH(then->next, 1);
+	FETCH_3(then->context.sp, 0), FETCH_3(then->context.sp, 3);
+	FETCH_3(then->object, 0), FETCH_3(then->object, 3), FETCH(then->object, 6);
+	FETCH(weft__slot_at(&loop->reactor, (int)then->subject), 0);
+}
+
 /* Another one runs, and others after it, until it is this one's turn again. What
  * lives meanwhile lives in the fiber, not on its stack. */
 static WEFT__APART void
@@ -223,6 +250,7 @@ switch_to(struct weft_loop *loop, struct weft_fiber *next)
 	self->error = *loop->front.error;
 	loop->stats.switches++;
 	become(loop, next);
+	look_ahead(loop);
 	weft__context_switch(&self->context, &next->context);
 	*self->loop->front.error = self->error;
 }
@@ -349,6 +377,7 @@ weft__park(struct weft_loop *loop, int64_t deadline, unsigned waiting)
 	loop->external += waiting & WEFT__EXTERNAL;
 	self->waiting = (uint8_t)waiting;
 	self->subject = loop->front.subject;
+	self->object = loop->front.object;
 	self->parked_at = loop->stats.switches;
 	self->parked_since = loop->polled_at;
 	self->state = WEFT__PARKED;

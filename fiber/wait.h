@@ -28,6 +28,7 @@ struct weft__front {
 	int *error;                     /* the thread's errno */
 	long credit;                    /* what the running fiber may still do */
 	uint64_t subject;               /* which one it is going to wait for */
+	const void *object;             /* what it will look at when it has waited */
 	bool alarm;                     /* weft__check has more to look at */
 };
 static inline struct weft__front *

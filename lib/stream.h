@@ -197,6 +197,7 @@ static inline int
 weft__stream_want(struct weft_stream *s, int event)
 {
 	weft__subject(s->loop, (uint64_t)-1);
+	weft__front(s->loop)->object = s;
 	return s->class->want(s, event) < 0 ? errno : 0;
 }
 /* Events, or minus the errno that broke it. Whether anything came of it. */

@@ -84,6 +84,7 @@ weft__reactor_mark(struct weft__reactor *reactor, uint64_t cookie, int events)
 		reactor->stats.stale_events++;
 		return;
 	}
+	__builtin_prefetch(slot->arg);  /* until it is told, all others are marked */
 	/* All bits: nobody else is told. */
 	slot->pending |= events < 0 ? UINT8_MAX : (uint8_t)events;
 	if (!slot->in_batch) {
