@@ -26,24 +26,6 @@ weft__buffer_refuse(int error)
 	return -1;
 }
 
-static void
-init(struct weft_buffer *b, unsigned char *bytes, size_t capacity)
-{
-	*b = (struct weft_buffer){
-		.bytes = bytes,
-		.limit = capacity,
-		.capacity = capacity,
-		.mark = WEFT__NO_MARK,
-	};
-}
-
-void
-weft__buffer_init(struct weft_buffer *b, void *memory, size_t capacity)
-{
-	init(b, memory, capacity);
-	b->embedded = true;
-}
-
 /* Takes a reference of its own to the storage, if there is one. */
 struct weft_buffer *
 weft__buffer_make(unsigned char *bytes, size_t capacity, struct weft__storage *s)
@@ -54,7 +36,7 @@ weft__buffer_make(unsigned char *bytes, size_t capacity, struct weft__storage *s
 	if ((b = malloc(sizeof(*b))) == NULL)
 		return NULL;
 	errno = saved; /* which a malloc that succeeds is allowed to change */
-	init(b, bytes, capacity);
+	weft__buffer_init(b, bytes, capacity);
 	b->storage = s;
 	if (s != NULL)
 		s->references++;

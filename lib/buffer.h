@@ -44,7 +44,6 @@ struct weft__storage {
 };
 
 /* buffer.c */
-void weft__buffer_init(struct weft_buffer *, void *memory, size_t capacity);
 struct weft_buffer *weft__buffer_make(unsigned char *bytes, size_t capacity, struct weft__storage *);
 WEFT__COLD int weft__buffer_refuse(int error);
 
@@ -62,8 +61,19 @@ struct weft_buffer {
 	size_t maximum;                /* how far it may grow; 0 if it may not */
 	struct weft__storage *storage; /* counted bytes, else NULL */
 	bool read_only;                /* bytes may be const: never store there */
-	bool embedded;
+	bool embedded;                 /* in a stream: not to be freed */
 };
+
+static inline void
+weft__buffer_init(struct weft_buffer *b, void *memory, size_t capacity)
+{
+	*b = (struct weft_buffer){
+		.bytes = memory,
+		.limit = capacity,
+		.capacity = capacity,
+		.mark = WEFT__NO_MARK,
+	};
+}
 
 /* The invariant, on entry of every call; only debug builds look. */
 static inline void

@@ -34,6 +34,7 @@ point(struct weft_stream *s, void *memory, size_t size, size_t unread)
 	weft__buffer_init(&s->input, memory, size);
 	s->input.limit = unread;
 	s->input.read_only = true;
+	s->input.embedded = true;
 }
 
 /* Whatever the program did to the limit, the bytes end where they did. */

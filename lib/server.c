@@ -196,6 +196,7 @@ end_handler(void *arg)
 	struct weft_server *server = s->server;
 
 	if (weft__result(server->loop) != WEFT_KEEP) {
+		s->leaving = true;
 		weft_stream_close(s, weft_after(WEFT__LINGER_MS));
 		weft_stream_free(s);
 	}

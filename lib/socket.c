@@ -188,7 +188,8 @@ weft__socket_close(struct weft_stream *s, bool reset)
 	int error = errno;
 
 	if (f->slot[WEFT__IN] != NULL) {
-		weft__socket_keep_names(f);
+		if (!s->leaving)
+			weft__socket_keep_names(f);
 		if (reset)
 			setsockopt(f->fd[WEFT__IN], SOL_SOCKET, SO_LINGER, &at_once,
 			    sizeof at_once);

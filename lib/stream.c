@@ -295,6 +295,7 @@ weft_stream_free(struct weft_stream *s)
 	if (s == NULL || s->freed)
 		return;
 	weft__stream_tell(s, WEFT__NEWS_FREED);
+	s->leaving = true;
 	weft_stream_abort(s);
 	s->freed = true;
 	if (s->users == 0)

@@ -106,6 +106,7 @@ struct weft_stream {
 	bool lent : 1;                  /* the program has looked at the input */
 	bool unreadable : 1;            /* it has not got this side */
 	bool unwritable : 1;
+	bool leaving : 1;               /* freed when closed: nobody asks for its names */
 	bool held;                      /* the loop polls for our queue */
 	bool committing;                /* what was put is being written just now */
 	bool elastic;                   /* takes writes whole, beyond the high mark */
