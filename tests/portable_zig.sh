@@ -4,8 +4,8 @@
 # compiles and links for them. What is built cannot be run here; the programs of
 # freebsd-static can be carried to a machine, and ./run there runs them.
 #
-# Libraries are shared where libtool can make them without the system it makes
-# them for: on FreeBSD and NetBSD.
+# Shared libraries are linked too, by libtool, with what it would find out on the
+# system itself. On macOS zig exports all from them, whatever it is asked.
 
 zig_version=0.16.0
 
@@ -23,6 +23,7 @@ find_zig() {
 	ZIG_GLOBAL_CACHE_DIR=$cache/zig-cache
 	ZIG_LOCAL_CACHE_DIR=$ZIG_GLOBAL_CACHE_DIR
 	OBJCOPY=$(command -v llvm-objcopy || ls /usr/bin/llvm-objcopy-* 2>/dev/null | sed q)
+	NM=$(command -v llvm-nm || ls /usr/bin/llvm-nm-* 2>/dev/null | sed q)
 	export ZIG ZIG_GLOBAL_CACHE_DIR ZIG_LOCAL_CACHE_DIR OBJCOPY
 }
 
@@ -35,12 +36,18 @@ zig_stage() {
 	*) host=${target%-*}-unknown-${target#*-} ;;
 	esac
 	case $target in
-	*-freebsd | *-netbsd)
+	*-macos)
+		# Its objects are not for nm, and its linker is not the ld that is here.
+		set -- NM="${NM:-nm}" lt_cv_prog_gnu_ld=no "$@"
+		test -n "$NM" || {
+			echo "portable: $name: no llvm-nm, so no shared library"
+			set -- --disable-shared "$@"
+		} ;;
+	*)
 		# zig links programs without reading a version script, wrong or not.
 		set -- ax_cv_check_vscript_flag=--version-script \
 			ax_cv_check_vscript_complex_wildcards=yes \
 			lt_cv_deplibs_check_method=pass_all "$@" ;;
-	*) set -- --disable-shared "$@" ;;
 	esac
 	# zig finds it without the library that those systems have it in.
 	case $target in *bsd) set -- weft_cv_HAVE_BACKTRACE=no "$@" ;; esac
@@ -55,33 +62,47 @@ zig_stage() {
 		--enable-debug --enable-werror "$@"
 	known=$cache/$target/configure-$(printf '%s\n' "$@" "$("$ZIG" version)" |
 		cat - source/configure | cksum | tr ' ' -)
-	quietly configure.log source/configure --cache-file="$known" "$@" &&
+	# libtool asks for a file of OpenBSD's own.
+	sed 's:test -f /usr/libexec/ld.so:true:' source/configure >configure
+	quietly configure.log sh ./configure --srcdir=source --cache-file="$known" "$@" &&
 		quietly make.log make $jobs all &&
 		quietly check.log make $jobs check TESTS= || return
 	test -n "$OBJCOPY" || echo "portable: $name: no llvm-objcopy, so no tests of calls that fail"
-	set -- .libs/libweft.a .libs/libweft.so.0
-	echo "portable: $name: compiled and linked, not run:" \
-		$(ls "$@" 2>/dev/null | sed 's/.*\///') \
+	libraries=$(cd .libs && find . ! -name . -prune -type f ! -name '*-core*' \
+		\( -name '*.a' -o -name '*.so.*' -o -name '*.dylib' \) | sed 's/..//')
+	case " $* $libraries" in
+	*" --disable-shared "* | *.so.* | *.dylib*) ;;
+	*) echo "portable: $name: no shared library"; return 1 ;;
+	esac
+	echo "portable: $name: compiled and linked, not run:" $libraries \
 		"$(programs examples | wc -l) examples, $(programs tests | wc -l) test programs, $(($(date +%s) - began)) s"
 }
 
-# ranlib is of no use: libtool calls it in ways that zig does not know.
+# ranlib is of no use: libtool calls it in ways that zig does not know. On FreeBSD
+# Check does without librt and, of a processor that rounds by itself, libm.
 zig_library() {
-	library "$1" "$target" CC="$ZIG cc -target $target" AR="$ZIG ar" RANLIB=: \
-		--host="$host" --with-pic
+	library=$1
+	set --
+	case $library-$target in
+	check-x86_64-freebsd) set -- --enable-timer-replacement CFLAGS="-O2 -msse4.1" ;;
+	check-*-freebsd) set -- --enable-timer-replacement ;;
+	esac
+	library "$library" "$target" CC="$ZIG cc -target $target" AR="$ZIG ar" RANLIB=: \
+		--host="$host" --with-pic "$@"
 }
 
 # programs DIRECTORY - those that were linked.
 programs() {
 	for program in "$1"/*; do
-		case $program in *.*) continue ;; esac
+		case ${program##*/} in *.*) continue ;; esac
 		test ! -f "$program" || test ! -x "$program" || echo "$program"
 	done
 }
 
 # freebsd_static - test programs in $cache/freebsd-static/carry that want nothing
-# but FreeBSD 14 or later: weft, Check and pcre2 are in them. libc cannot be, for
-# zig has it only as a list of symbols; librt and libm are there for Check.
+# but libc and libthr of FreeBSD 14 or later, and no directory to find them in:
+# weft, Check and pcre2 are in them. libc cannot be, for zig has it only as a list
+# of symbols.
 freebsd_static() {
 	zig_stage freebsd-static x86_64-freebsd --disable-shared || return
 	carry=$cache/freebsd-static/carry
@@ -94,11 +115,6 @@ freebsd_static() {
 		readelf -d "$program"
 	done | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p; s/.*(\(R.*PATH\)).*/\1/p' | sort -u)
 	echo "portable: freebsd-static: $carry wants" $wanted
-	for library in $wanted; do
-		case $library in
-		libc.so.7 | libthr.so.3 | libm.so.5 | librt.so.1) ;;
-		*) return 1 ;;
-		esac
-	done
+	test "$(echo $wanted)" = "libc.so.7 libthr.so.3" || return
 	cp "$scripts/carried.sh" "$carry/run" && chmod +x "$carry/run"
 }

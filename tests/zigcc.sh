@@ -32,6 +32,13 @@ for word; do
 	*.o | *.a)
 		n=$((n + 1)) copy=$copies/$n.${word##*.}
 		"${OBJCOPY:-llvm-objcopy}" --redefine-syms="$copies/names" "$word" "$copy" || exit 1
+		case $target$word in
+		*-macos*.a)
+			# zig reads past the end of an archive whose last member is of odd
+			# length, as llvm-objcopy may leave it; its own are of even ones.
+			"${ZIG:-zig}" ar qLcs "$copies/even.a" "$copy" &&
+				mv "$copies/even.a" "$copy" || exit 1 ;;
+		esac
 		set -- "$@" "$copy" ;;
 	*) set -- "$@" "$word" ;;
 	esac
