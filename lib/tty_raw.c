@@ -12,17 +12,21 @@
  * the process, only where the program has left the default action. SIGCONT goes
  * on to the program's handler.
  *
- * A handler may run at any time, on any thread: entries are never freed, their
- * modes are written only while `fd` is -1, and what a handler does is
- * tcgetpgrp, tcsetattr and the like. Nothing is done in another process than
- * the one that made it raw, nor from the background, where the terminal is the
- * shell's or another job's.
+ * A handler may run at any time, on any thread. It takes no lock, and what it
+ * does is tcgetpgrp, tcsetattr and the like. Entries are never freed, and their
+ * modes are written only while `fd` is -1. A handler counts itself while it
+ * reads what we keep, and whoever has made `fd` -1 waits until none is running:
+ * then nobody can know the descriptor or be reading the modes any more.
+ *
+ * Nothing is done in another process than the one that made it raw, nor from
+ * the background, where the terminal is the shell's or another job's.
  */
 #include "config.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -47,6 +51,7 @@ struct weft__raw {
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static struct weft__raw *_Atomic entries;
+static atomic_int handlers;             /* that are running */
 static unsigned raw_terminals;
 
 /* --- modes; async-signal-safe */
@@ -75,11 +80,13 @@ set_all(bool raw)
 	struct weft__raw *entry;
 	int saved = errno, fd;
 
+	atomic_fetch_add(&handlers, 1);
 	for (entry = atomic_load(&entries); entry != NULL; entry = entry->next) {
 		fd = atomic_load(&entry->fd);
 		if (fd >= 0 && entry->process == getpid())
 			(void)!set_modes(fd, raw ? &entry->raw : &entry->before);
 	}
+	atomic_fetch_sub(&handlers, 1);
 	errno = saved;
 }
 
@@ -104,7 +111,15 @@ static struct caught {
 };
 enum { CAUGHT = sizeof caught / sizeof *caught };
 
-static struct sigaction before_continue;        /* while ours stands */
+static struct sigaction before_continue[2];     /* while ours stands: */
+static atomic_uint which;                       /* that it is */
+
+static void
+await_handlers(void)
+{
+	while (atomic_load(&handlers) > 0)
+		sched_yield();
+}
 
 static void
 take_default(int signal, struct sigaction *old)
@@ -151,8 +166,11 @@ stop(int signal, siginfo_t *info, void *context)
 static void
 go_on(int signal, siginfo_t *info, void *context)
 {
-	struct sigaction old = before_continue;
+	struct sigaction old;
 
+	atomic_fetch_add(&handlers, 1);
+	old = before_continue[atomic_load(&which)];
+	atomic_fetch_sub(&handlers, 1);
 	set_all(true);
 	if (old.sa_flags & SA_SIGINFO)
 		old.sa_sigaction(signal, info, context);
@@ -173,6 +191,18 @@ is_ours(const struct sigaction *action)
 	    action->sa_sigaction == stop || action->sa_sigaction == go_on);
 }
 
+/* A handler of before may be running yet: no copy that it could be reading is
+ * written. */
+static void
+keep_continue(const struct sigaction *old)
+{
+	unsigned other = !atomic_load(&which);
+
+	await_handlers();
+	before_continue[other] = *old;
+	atomic_store(&which, other);
+}
+
 static void
 put_up(struct caught *c)
 {
@@ -187,7 +217,7 @@ put_up(struct caught *c)
 	if (c->ours || (c->signal != SIGCONT && !is_default(&old)))
 		return;
 	if (c->signal == SIGCONT)
-		before_continue = old;
+		keep_continue(&old);
 	c->ours = weft__signal_below(c->signal, &ours, &old) == 0;
 }
 
@@ -200,7 +230,8 @@ take_down(const struct caught *c)
 	sigemptyset(&standard.sa_mask);
 	if (c->ours && weft__signal_below(c->signal, NULL, &old) == 0 && is_ours(&old))
 		weft__signal_below(c->signal,
-		    c->signal == SIGCONT ? &before_continue : &standard, &old);
+		    c->signal == SIGCONT ? &before_continue[atomic_load(&which)] : &standard,
+		    &old);
 }
 
 static void
@@ -235,6 +266,7 @@ static void
 in_child(void)
 {
 	raw_terminals = 0;
+	atomic_store(&handlers, 0);
 	pthread_mutex_unlock(&lock);
 }
 
@@ -293,6 +325,19 @@ make_raw(struct termios *modes)
 	modes->c_cc[VTIME] = 0;
 }
 
+/* The modes are as before already, for a signal may end the process now. Once
+ * more, because a handler of SIGCONT may have made it raw again meanwhile. */
+static void
+withdraw(struct weft__raw *entry)
+{
+	int fd = atomic_exchange(&entry->fd, -1);
+
+	await_handlers();
+	(void)!set_modes(fd, &entry->before);
+	count(-1);
+	close(fd);
+}
+
 /* The entry counts before the terminal is raw: a signal may come between. */
 static int
 begin(struct weft__raw *entry, int fd)
@@ -313,9 +358,7 @@ begin(struct weft__raw *entry, int fd)
 	if (set_modes(own, &entry->raw) == 0)
 		return 0;
 	error = errno;
-	atomic_store(&entry->fd, -1);
-	count(-1);
-	close(own);
+	withdraw(entry);
 	return weft__fail(error);
 }
 
@@ -356,15 +399,12 @@ weft__raw_begin(int fd)
 void
 weft__raw_end(struct weft__raw *entry)
 {
-	int saved = errno, fd;
+	int saved = errno;
 
 	pthread_mutex_lock(&lock);
 	if (entry->process == getpid() && --entry->users == 0) {
-		fd = atomic_load(&entry->fd);
-		(void)!set_modes(fd, &entry->before);
-		atomic_store(&entry->fd, -1);
-		count(-1);
-		close(fd);
+		(void)!set_modes(atomic_load(&entry->fd), &entry->before);
+		withdraw(entry);
 	}
 	pthread_mutex_unlock(&lock);
 	errno = saved;

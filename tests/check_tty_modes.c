@@ -5,6 +5,9 @@
  */
 #include "config.h"
 
+#include <pthread.h>
+#include <stdatomic.h>
+
 #include "tests/pty_streams.h"
 
 /* --- modes */
@@ -172,6 +175,46 @@ START_TEST(a_handler_of_the_program_that_came_later_stays)
 }
 END_TEST
 
+static atomic_bool over;
+
+/* The handler runs here, wherever the other thread is. */
+static void *
+go_on_and_on(void *arg)
+{
+	(void)arg;
+	while (!atomic_load(&over))
+		raise(SIGCONT);
+	return NULL;
+}
+
+/* The number of the descriptor by which it was raw is another terminal's next. */
+START_TEST(a_handler_on_another_thread_is_done_when_the_modes_are_back)
+{
+	enum { ROUNDS = 2000 };
+	int strange[2], again, wrong = 0;
+	pthread_t thread;
+
+	open_both();
+	open_pty(strange);
+	ck_assert_int_eq(pthread_create(&thread, NULL, go_on_and_on, NULL), 0);
+	for (int i = 0; i < ROUNDS; i++) {
+		wrong += weft_tty_set_raw(tty, true) < 0;
+		wrong += !is_raw(ends[TERMINAL]);
+		wrong += weft_tty_set_raw(tty, false) < 0;
+		again = dup(strange[TERMINAL]);
+		wrong += is_raw(ends[TERMINAL]);
+		close(again);
+	}
+	atomic_store(&over, true);
+	pthread_join(thread, NULL);
+	ck_assert_int_eq(wrong, 0);
+	ck_assert(!is_raw(strange[TERMINAL]));
+	close(strange[CONTROLLER]);
+	close(strange[TERMINAL]);
+	close_both();
+}
+END_TEST
+
 static Suite *
 make_suite(const char *backend)
 {
@@ -186,6 +229,7 @@ make_suite(const char *backend)
 	tcase_add_test(tc, what_is_no_terminal_has_no_modes_and_no_size);
 	tcase_add_test(tc, handlers_stand_only_while_a_terminal_is_raw);
 	tcase_add_test(tc, a_handler_of_the_program_that_came_later_stays);
+	tcase_add_test(tc, a_handler_on_another_thread_is_done_when_the_modes_are_back);
 	return suite;
 }
 
