@@ -208,6 +208,14 @@ assert_clean(void)
 	assert_descriptors();
 }
 
+void
+forgive_polls(uint64_t most)
+{
+	uint64_t spins = loop_stats().spins - spins_before;
+
+	spins_before += spins < most ? spins : most;
+}
+
 /* --- waiting without a clock */
 
 void

@@ -65,6 +65,8 @@ void start_clean(void);
  * but the main one, nobody parked, no deadline pushed, no descriptor that was
  * not there at start_clean, no poll of which nothing came. */
 void assert_clean(void);
+/* Of the polls until now, though, up to this many may have come to nothing. */
+void forgive_polls(uint64_t most);
 
 struct weft_loop_stats loop_stats(void);
 /* Yields until *flag is true; fails if it never is. */
