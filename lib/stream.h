@@ -94,18 +94,18 @@ struct weft_stream {
 	const struct weft_stream_class *class;
 	struct weft_loop *loop;
 	uint8_t ready;                  /* sticky bits, see above */
-	/* All false in most streams, and so close together that what || joins is one
-	 * test: */
+	/* All false in most streams, and in such an order that an if makes one test
+	 * of those that || joins: */
 	bool closed : 1;                /* or closing: nobody gets in */
 	bool ended : 1;                 /* what carried the bytes is gone */
 	bool freed : 1;                 /* memory goes with the last user */
-	bool eof : 1;
-	bool resumes : 1;               /* the end, once told, is over */
-	bool shut : 1;                  /* our side has ended */
-	bool coalescing : 1;
 	bool lent : 1;                  /* the program has looked at the input */
+	bool shut : 1;                  /* our side has ended */
 	bool unreadable : 1;            /* it has not got this side */
 	bool unwritable : 1;
+	bool eof : 1;
+	bool resumes : 1;               /* the end, once told, is over */
+	bool coalescing : 1;
 	bool leaving : 1;               /* freed when closed: nobody asks for its names */
 	bool held;                      /* the loop polls for our queue */
 	bool committing;                /* what was put is being written just now */
@@ -151,10 +151,10 @@ static inline int
 weft__stream_enter(struct weft_stream *s, struct weft__side *side, int64_t deadline)
 {
 	struct weft__front *front = weft__front(s->loop);
-	bool odd = side == &s->reading ? s->closed || s->lent || s->unreadable :
-	    s->closed || s->unwritable;
 
-	if (odd || front->alarm || side->inside != NULL)
+	if (s->closed || s->lent || s->unreadable || s->unwritable)
+		return weft__stream_line_up(s, side, deadline);
+	if (front->alarm || side->inside != NULL)
 		return weft__stream_line_up(s, side, deadline);
 	s->users++;
 	side->inside = front->current;
@@ -176,8 +176,10 @@ weft__stream_leave(struct weft_stream *s, struct weft__side *side)
 static inline bool
 weft__stream_may_write(const struct weft_stream *s)
 {
-	return !(s->closed || s->shut || s->unwritable) && s->write_error == 0 &&
-	    s->writing.inside == NULL && !weft__front(s->loop)->alarm;
+	if (s->closed || s->shut || s->unwritable)
+		return false;
+	return s->write_error == 0 && s->writing.inside == NULL &&
+	    !weft__front(s->loop)->alarm;
 }
 /* Back to the program: its errno as it was, where that is to be seen. */
 static inline void
@@ -272,15 +274,24 @@ void weft__input_drop(struct weft_stream *);
  * a read, nobody watches, and the fiber will go on running: what it has borrowed
  * stays where it is. */
 #define WEFT__AT_HAND_MAX (WEFT__CREDIT / 2)
+_Static_assert(WEFT__OPERATION_COST <= WEFT__AT_HAND_MAX, "its charge leaves credit");
 static inline bool
 weft__input_at_hand(const struct weft_stream *s)
 {
 	const struct weft__front *front = weft__front(s->loop);
 
-	return weft__input_count(s) > 0 &&
-	    !(s->closed || s->freed || s->lent || s->unreadable) &&
-	    s->reading.inside == NULL && s->watchers == NULL && !front->alarm &&
-	    front->credit >= WEFT__AT_HAND_MAX;
+	if (s->closed || s->freed || s->lent || s->unreadable)
+		return false;
+	return weft__input_count(s) > 0 && s->reading.inside == NULL &&
+	    s->watchers == NULL && !front->alarm && front->credit >= WEFT__AT_HAND_MAX;
+}
+
+/* For so many of them. */
+static inline void
+weft__charge_at_hand(const struct weft_stream *s, size_t n)
+{
+	weft__front(s->loop)->credit -= n > (size_t)WEFT__OPERATION_COST ? (long)n :
+	    WEFT__OPERATION_COST;
 }
 
 /* --- watcher.c */

@@ -48,9 +48,12 @@ take(struct weft_stream *s, void *dst, size_t n)
 static WEFT__APART ssize_t
 take_at_hand(struct weft_stream *s, void *dst, size_t n)
 {
-	ssize_t got = take(s, dst, n);
+	ssize_t got;
 
-	weft__charge(s->loop, (size_t)got);
+	if (n > WEFT__AT_HAND_MAX)
+		n = WEFT__AT_HAND_MAX;
+	got = take(s, dst, n);
+	weft__charge_at_hand(s, (size_t)got);
 	return got;
 }
 

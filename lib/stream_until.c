@@ -206,26 +206,7 @@ weft_stream_read_until(struct weft_stream *s, const void *delimiter, size_t n,
 	return weft_stream_read_until_any(s, &one, 1, data, deadline);
 }
 
-/* A line that is there already, as most are: its length. 0: there is none, and
- * *scanned says in how many bytes. */
-static inline size_t
-line_at_hand(const struct weft_stream *s, size_t *scanned)
-{
-	size_t have = weft__input_count(s), length;
-	const unsigned char *bytes, *lf;
-
-	if (!weft__input_at_hand(s) || weft__has_searched(s))
-		return 0;
-	bytes = weft__input_bytes(s);
-	lf = memchr(bytes, '\n', have);
-	if (lf == NULL) {
-		*scanned = have;
-		return 0;
-	}
-	length = (size_t)(lf - bytes) + 1;
-	return length <= s->limit && length <= WEFT__AT_HAND_MAX ? length : 0;
-}
-
+/* `scanned` bytes are without a line's end. */
 static WEFT__APART ssize_t
 read_line(struct weft_stream *s, size_t scanned, const char **line, int64_t deadline)
 {
@@ -246,16 +227,25 @@ read_line(struct weft_stream *s, size_t scanned, const char **line, int64_t dead
 	return weft__read_leave(s, length);
 }
 
+/* Mostly it is there already. */
 ssize_t
 weft_stream_read_line(struct weft_stream *s, const char **line, int64_t deadline)
 {
-	size_t scanned = 0, length = line_at_hand(s, &scanned);
+	size_t have = weft__input_count(s), length;
+	const char *bytes, *lf;
 
-	if (length == 0)
-		return read_line(s, scanned, line, deadline);
-	*line = (const char *)weft__input_bytes(s);
+	if (!weft__input_at_hand(s) || weft__has_searched(s))
+		return read_line(s, 0, line, deadline);
+	bytes = (const char *)s->input.bytes + s->input.position;
+	lf = memchr(bytes, '\n', have);
+	if (lf == NULL)
+		return read_line(s, have, line, deadline);
+	length = (size_t)(lf - bytes) + 1;
+	if (length > s->limit || length > WEFT__AT_HAND_MAX)
+		return read_line(s, 0, line, deadline);
+	*line = bytes;
 	weft__input_consume(s, length);
-	weft__charge(s->loop, length);
+	weft__charge_at_hand(s, length);
 	return (ssize_t)length;
 }
 

@@ -229,31 +229,6 @@ joins(const struct weft_stream *s, size_t n)
 	    queued + n <= (size_t)WEFT__COALESCED && queued <= s->high;
 }
 
-/* The short way of one piece, as most are: nobody is inside, nothing is wrong,
- * and there is nothing to wait for. Into the queue of this turn, or straight to
- * the kernel: how much has gone. */
-static inline ssize_t
-write_shortly(struct weft_stream *s, const void *src, size_t n)
-{
-	struct iovec iov = { (void *)(uintptr_t)src, n };
-	int *error = weft__front(s->loop)->error, before = *error;
-	ssize_t sent = 0;
-
-	if (s->coalescing) {
-		if (!joins(s, n))
-			return 0;
-		weft__bytes_put(&s->queue, src, n);
-		return (ssize_t)n;
-	}
-	if (s->ready & WEFT_WRITABLE && weft__bytes_count(&s->queue) == 0) {
-		sent = s->class->writev(s, &iov, 1);
-		if (sent < 0)
-			weft__stream_not_sent(s);
-		*error = before;
-	}
-	return sent < 0 ? 0 : sent;
-}
-
 /* All other ways, from byte `done` on. */
 static WEFT__APART ssize_t
 write_on(struct weft_stream *s, const void *src, size_t n, size_t done, int64_t deadline)
@@ -267,13 +242,42 @@ write_on(struct weft_stream *s, const void *src, size_t n, size_t done, int64_t 
 	return write_inside(s, &rest, done, deadline);
 }
 
+/* The short ways of one piece, as most are: nobody is inside, nothing is wrong, and
+ * there is nothing to wait for. Into the queue of this turn: */
+static WEFT__APART ssize_t
+write_coalesced(struct weft_stream *s, const void *src, size_t n, int64_t deadline)
+{
+	if (n - 1 >= WEFT__TRANSFER_MAX || !weft__stream_may_write(s) || !joins(s, n))
+		return write_on(s, src, n, 0, deadline);
+	weft__bytes_put(&s->queue, src, n);
+	weft__charge(s->loop, n);
+	return (ssize_t)n;
+}
+
+/* Straight to the kernel: how much has gone. */
+static inline ssize_t
+write_straight(struct weft_stream *s, const void *src, size_t n)
+{
+	struct iovec iov = { (void *)(uintptr_t)src, n };
+	int *error = weft__front(s->loop)->error, before = *error;
+	ssize_t sent = s->class->writev(s, &iov, 1);
+
+	if (sent < 0)
+		weft__stream_not_sent(s);
+	*error = before;
+	return sent < 0 ? 0 : sent;
+}
+
 ssize_t
 weft_stream_write(struct weft_stream *s, const void *src, size_t n, int64_t deadline)
 {
 	ssize_t sent = 0;
 
-	if (n - 1 < WEFT__TRANSFER_MAX && weft__stream_may_write(s)) {
-		sent = write_shortly(s, src, n);
+	if (s->coalescing)
+		return write_coalesced(s, src, n, deadline);
+	if (n - 1 < WEFT__TRANSFER_MAX && weft__stream_may_write(s) &&
+	    s->ready & WEFT_WRITABLE && weft__bytes_count(&s->queue) == 0) {
+		sent = write_straight(s, src, n);
 		if (sent == (ssize_t)n) {
 			weft__charge(s->loop, n);
 			return sent;
