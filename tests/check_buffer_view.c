@@ -162,6 +162,7 @@ START_TEST(a_buffer_inside_another_object_gives_no_views_and_is_not_freed)
 	uint8_t byte;
 
 	weft__buffer_init(&b, memory, sizeof(memory));
+	b.embedded = true;
 	ck_assert_state(&b, 0, 8, 8);
 	ck_assert_null(weft_buffer_duplicate(&b), ENOTSUP);
 	ck_assert_null(weft_buffer_slice(&b), ENOTSUP);
