@@ -104,15 +104,16 @@ get(struct weft_channel *channel, void *item)
 static inline struct weft_case *
 first(struct weft__queue *queue)
 {
-	struct weft__node *node = weft__queue_first(queue);
+	struct weft__node *node = weft__queue_empty(queue) ? NULL : weft__queue_first(queue);
 
 	return node == NULL ? NULL : (struct weft_case *)
 	    ((char *)node - offsetof(struct weft_case, node));
 }
 
-static int
-try_send(struct weft_channel *channel, struct weft_case *self)
+static inline int
+try_send(struct weft_case *self)
 {
+	struct weft_channel *channel = self->channel;
 	struct weft_case *receiver;
 
 	if (channel->closed)
@@ -130,9 +131,10 @@ try_send(struct weft_channel *channel, struct weft_case *self)
 	return 0;
 }
 
-static int
-try_receive(struct weft_channel *channel, struct weft_case *self)
+static inline int
+try_receive(struct weft_case *self)
 {
+	struct weft_channel *channel = self->channel;
 	struct weft_case *sender = first(&channel->senders);
 
 	self->result = 1;
@@ -154,8 +156,7 @@ try_receive(struct weft_channel *channel, struct weft_case *self)
 int
 weft__channel_try(struct weft_case *self)
 {
-	return self->kind == WEFT_CASE_SEND ? try_send(self->channel, self) :
-	    try_receive(self->channel, self);
+	return self->kind == WEFT_CASE_SEND ? try_send(self) : try_receive(self);
 }
 
 struct weft__queue *
@@ -167,7 +168,7 @@ weft__channel_queue(struct weft_case *self)
 
 /* --- plain calls: a case on its own */
 
-static int
+static WEFT__APART int
 wait_to_be_met(struct weft_loop *loop, struct weft_case *self, int64_t deadline)
 {
 	struct weft__queue *queue = weft__channel_queue(self);
@@ -183,7 +184,7 @@ wait_to_be_met(struct weft_loop *loop, struct weft_case *self, int64_t deadline)
 }
 
 static inline int
-transfer(struct weft_case *self, int64_t deadline)
+transfer(struct weft_case *self, int (*attempt)(struct weft_case *), int64_t deadline)
 {
 	struct weft_loop *loop = weft__loop();
 	int error;
@@ -192,7 +193,7 @@ transfer(struct weft_case *self, int64_t deadline)
 		return -1;
 	error = weft__sync_enter(loop, deadline);
 	if (error == 0)
-		error = weft__channel_try(self);
+		error = attempt(self);
 	if (error == EAGAIN)
 		error = wait_to_be_met(loop, self, deadline);
 	return error == 0 ? self->result : weft__sync_result(error);
@@ -206,7 +207,7 @@ weft_channel_send(struct weft_channel *channel, const void *item, int64_t deadli
 	self.kind = WEFT_CASE_SEND;
 	self.channel = channel;
 	self.item = (void *)(uintptr_t)item;
-	return transfer(&self, deadline);
+	return transfer(&self, try_send, deadline);
 }
 
 int
@@ -217,5 +218,5 @@ weft_channel_receive(struct weft_channel *channel, void *item, int64_t deadline)
 	self.kind = WEFT_CASE_RECEIVE;
 	self.channel = channel;
 	self.item = item;
-	return transfer(&self, deadline);
+	return transfer(&self, try_receive, deadline);
 }

@@ -21,7 +21,7 @@ weft__sync_enter(struct weft_loop *loop, int64_t deadline)
 	if (error != 0 || deadline == WEFT_NOWAIT)
 		return error;
 	weft__charge(loop, 0);
-	return weft__check(loop);
+	return weft__check(loop);       /* others have run */
 }
 
 /* The edge to the program. */
