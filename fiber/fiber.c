@@ -46,17 +46,19 @@ weft_after(int64_t milliseconds)
 
 /* --- birth */
 
+static void end(struct weft_fiber *, int result) __attribute__((noreturn));
+
 static void
 fiber_main(void *arg)
 {
 	struct weft_fiber *self = arg;
 	int result = -1;
 
-	errno = 0;
+	*self->loop->front.error = 0;
 	self->state = WEFT__RUNNING;
 	if (!self->canceled || self->obliged)
 		result = self->fn(self->arg);
-	weft_exit(result);
+	end(self, result);
 }
 
 /* A block that has never been used is all zero. */
@@ -187,14 +189,11 @@ weft__fiber_recycle(struct weft_fiber *fiber)
 	weft__stack_give(&fiber->loop->stacks, fiber->stack);
 }
 
-void
-weft_exit(int result)
+static void
+end(struct weft_fiber *self, int result)
 {
-	struct weft_loop *loop = weft__loop_here();
-	struct weft_fiber *self = loop != NULL ? loop->front.current : NULL;
+	struct weft_loop *loop = self->loop;
 
-	if (self == NULL || self == &loop->main)
-		exit(result);
 	if (self->opened != NULL)
 		weft__scopes_close(self);
 	if (self->locals != NULL)
@@ -211,6 +210,16 @@ weft_exit(int result)
 	if (self->joiner != NULL)
 		weft__wake(self->joiner, 0);
 	weft__sched_leave(loop);
+}
+
+void
+weft_exit(int result)
+{
+	struct weft_loop *loop = weft__loop_here();
+
+	if (loop == NULL || loop->front.current == &loop->main)
+		exit(result);
+	end(loop->front.current, result);
 }
 
 void

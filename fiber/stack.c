@@ -223,6 +223,15 @@ push(struct weft__stack **list, struct weft__stack *s)
 	*list = s;
 }
 
+/* One whose pages are not all there. */
+static __attribute__((noinline)) struct weft__stack *
+take_cold(struct weft__stacks *pool, unsigned class)
+{
+	struct weft__stack *s = pop(&pool->classes[class].cold);
+
+	return s != NULL ? s : carve(pool, class);
+}
+
 struct weft__stack *
 weft__stack_take(struct weft__stacks *pool, size_t size)
 {
@@ -236,11 +245,10 @@ weft__stack_take(struct weft__stacks *pool, size_t size)
 	}
 	class = size == 0 ? DEFAULT_CLASS : class_of(size);
 	c = &pool->classes[class];
-	if ((s = pop(&c->hot)) != NULL)
+	s = pop(&c->hot);
+	if (s != NULL)
 		c->hot_count--;
-	else if ((s = pop(&c->cold)) == NULL)
-		s = carve(pool, class);
-	if (s == NULL)
+	else if ((s = take_cold(pool, class)) == NULL)
 		return NULL;
 	s->uses++;
 	pool->taken++;
@@ -274,19 +282,19 @@ weft__stack_give(struct weft__stacks *pool, struct weft__stack *s)
 {
 	struct weft__stack_class *c = &pool->classes[s->class];
 
-	if (!weft__stack_intact(s))
+	if (s->guard == WEFT__GUARD_CANARY && !weft__stack_intact(s))
 		abort();
 	pool->taken--;
 	pool->given++;
-	if (c->hot_count < hot_max[s->class]) {
-		if (s->uses % RECYCLE_EVERY == 0)
-			drop_pages(s, HOT_KEEP);
-		push(&c->hot, s);
-		c->hot_count++;
-	} else {
+	if (c->hot_count == hot_max[s->class]) {
 		drop_pages(s, weft__page_size());
 		push(&c->cold, s);
+		return;
 	}
+	if (s->uses % RECYCLE_EVERY == 0)
+		drop_pages(s, HOT_KEEP);
+	push(&c->hot, s);
+	c->hot_count++;
 }
 
 static void
