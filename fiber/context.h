@@ -32,7 +32,10 @@
  * weft__context_adopt()   the thread's own context: call it on the thread's
  *                         stack before the first switch away from it.
  * weft__context_switch()  suspend from, which is running; resume to.
- * weft__context_leave()   the same, but from is over: it is never resumed.
+ * weft__context_leave()   the same, but from is over: it is never resumed. Called
+ *                         last in a function that is called last, and so on, it
+ *                         is jumped to, and the processor, which remembers who
+ *                         called whom, knows the way back of whoever runs next.
  * weft__context_forget()  a suspended context that is never resumed: lets the
  *                         sanitizers free what they know of it.
  * weft__context_choose()  for tests: as if the process had shadow stacks, or
@@ -132,11 +135,11 @@ weft__context_switch(struct weft__context *from, struct weft__context *to)
 	weft__context_swap(from, to);
 }
 
-static inline void __attribute__((noreturn))
+/* (Not noreturn: gcc never jumps to what is.) */
+static inline void
 weft__context_leave(struct weft__context *from, struct weft__context *to)
 {
 	weft__context_switch(from, to);
-	__builtin_unreachable();
 }
 
 static inline void

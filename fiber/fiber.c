@@ -46,7 +46,7 @@ weft_after(int64_t milliseconds)
 
 /* --- birth */
 
-static void end(struct weft_fiber *, int result) __attribute__((noreturn));
+static void end(struct weft_fiber *, int result);
 
 static void
 fiber_main(void *arg)
@@ -220,6 +220,7 @@ weft_exit(int result)
 	if (loop == NULL || loop->front.current == &loop->main)
 		exit(result);
 	end(loop->front.current, result);
+	abort();                /* it does not return */
 }
 
 void

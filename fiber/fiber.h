@@ -149,8 +149,8 @@ bool weft__sched_step(struct weft_loop *);
 bool weft__sched_pending(const struct weft_loop *);
 /* Milliseconds until the next timer; -1: none. */
 int64_t weft__sched_time_left(const struct weft_loop *);
-/* The running fiber is over. */
-void weft__sched_leave(struct weft_loop *) __attribute__((noreturn));
+/* The running fiber is over. Never returns; to be called last (context.h). */
+void weft__sched_leave(struct weft_loop *);
 void weft__timer_fired(struct weft__timer *);
 
 /* --- fiber.c */
