@@ -197,7 +197,8 @@ end_handler(void *arg)
 
 	if (weft__result(server->loop) != WEFT_KEEP) {
 		s->leaving = true;
-		weft_stream_close(s, weft_after(WEFT__LINGER_MS));
+		weft_stream_close(s, weft_stream_queued(s) == 0 ? WEFT_NOWAIT :
+		    weft_after(WEFT__LINGER_MS));
 		weft_stream_free(s);
 	}
 	delist(server, s);
