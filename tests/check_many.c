@@ -25,7 +25,13 @@ enum { SANITIZED = 1 };
 enum { SANITIZED = 0 };
 #endif
 
-enum { MOST = 10000, BYTES_PER_CONNECTION = 5 * 1024 };
+#ifdef WEFT_CONTEXT_SIGALTSTACK
+enum { SIGNAL_FRAME = 4096 };   /* what the kernel saved there: a page more */
+#else
+enum { SIGNAL_FRAME = 0 };
+#endif
+
+enum { MOST = 10000, BYTES_PER_CONNECTION = 5 * 1024 + SIGNAL_FRAME };
 
 /* --- the clients */
 
