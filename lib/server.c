@@ -196,7 +196,7 @@ end_handler(void *arg)
 	struct weft_server *server = s->server;
 
 	if (weft__result(server->loop) != WEFT_KEEP) {
-		s->leaving = true;
+		s->leaving = s->users == 1;     /* this one */
 		weft_stream_close(s, weft_stream_queued(s) == 0 ? WEFT_NOWAIT :
 		    weft_after(WEFT__LINGER_MS));
 		weft_stream_free(s);

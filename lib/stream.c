@@ -285,6 +285,7 @@ weft_stream_close(struct weft_stream *s, int64_t deadline)
 void
 weft_stream_abort(struct weft_stream *s)
 {
+	s->leaving = false;     /* whoever was about to free it has been forestalled */
 	if (!s->ended)
 		end(s, true);
 }
@@ -295,8 +296,9 @@ weft_stream_free(struct weft_stream *s)
 	if (s == NULL || s->freed)
 		return;
 	weft__stream_tell(s, WEFT__NEWS_FREED);
-	s->leaving = true;
-	weft_stream_abort(s);
+	s->leaving = s->users == 0;     /* a protocol's connection_lost may ask */
+	if (!s->ended)
+		end(s, true);
 	s->freed = true;
 	if (s->users == 0)
 		destroy(s);

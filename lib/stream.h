@@ -106,7 +106,7 @@ struct weft_stream {
 	bool eof : 1;
 	bool resumes : 1;               /* the end, once told, is over */
 	bool coalescing : 1;
-	bool leaving : 1;               /* freed when closed: nobody asks for its names */
+	bool leaving : 1;               /* freed when closed: nobody can ask its names */
 	bool held;                      /* the loop polls for our queue */
 	bool committing;                /* what was put is being written just now */
 	bool elastic;                   /* takes writes whole, beyond the high mark */

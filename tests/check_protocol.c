@@ -226,6 +226,67 @@ START_TEST(closed_or_freed_by_another_fiber_it_is_lost)
 }
 END_TEST
 
+/* The handler of a connection, which leaves it to another fiber. */
+static int
+leave_it(struct weft_stream *s, void *arg)
+{
+	start(arg, s);
+	return 0;
+}
+
+static void
+lost_in_a_handlers_hands(struct diary *d, char *name, size_t size)
+{
+	struct weft_server *server = weft_tcp_listen("127.0.0.1", "0", NULL);
+	struct weft_stream *s;
+	char port[8];
+
+	ck_assert_ptr_nonnull(server);
+	ck_assert_ok(weft_server_start(server, leave_it, d));
+	snprintf(port, sizeof port, "%d", weft_server_port(server));
+	s = weft_tcp_connect("127.0.0.1", port, NULL, soon_enough());
+	ck_assert_ptr_nonnull(s);
+	snprintf(name, size, "%s", weft_stream_peername(s));
+	while (d->lost == 0)
+		turns(1);
+	weft_stream_free(s);
+	weft_server_free(server);
+}
+
+static void
+lost_when_freed(struct diary *d, bool here, char *name, size_t size)
+{
+	struct weft_stream *ends[2];
+
+	open_tcp(ends);
+	snprintf(name, size, "%s", weft_stream_peername(ends[0]));
+	d->data = here ? NULL : free_it;
+	start(d, ends[1]);
+	if (here)
+		weft_stream_free(ends[1]);
+	else
+		write_all(ends[0], "bytes", 5);
+	while (d->lost == 0)
+		turns(1);
+	weft_stream_free(ends[0]);
+}
+
+START_TEST(who_is_told_of_a_loss_may_ask_whose_it_was)
+{
+	struct diary d;
+	char name[128];
+
+	open_diary(&d, 8);
+	if (_i < 2)
+		lost_when_freed(&d, _i == 0, name, sizeof name);
+	else
+		lost_in_a_handlers_hands(&d, name, sizeof name);
+	weft_join(d.fiber, NULL, soon_enough());
+	ck_assert_str_eq(d.name, name);
+	free(d.bytes);
+}
+END_TEST
+
 START_TEST(a_cancel_ends_it)
 {
 	struct weft_stream *ends[2];
@@ -258,6 +319,7 @@ make_suite(const char *backend)
 	    2 * WAYS_BOTH);
 	tcase_add_test(tc, an_error_comes_after_the_data_and_is_told);
 	tcase_add_loop_test(tc, closed_or_freed_by_another_fiber_it_is_lost, 0, 2 * WAYS);
+	tcase_add_loop_test(tc, who_is_told_of_a_loss_may_ask_whose_it_was, 0, 3);
 	EVERY_WAY(tc, a_cancel_ends_it);
 	return suite;
 }

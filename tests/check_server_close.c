@@ -154,6 +154,41 @@ START_TEST(serve_returns_when_the_server_is_closed_and_all_have_ended)
 }
 END_TEST
 
+/* --- while bytes are yet to go */
+
+static int
+say_too_much(struct weft_stream *s, void *arg)
+{
+	static char block[64 << 10];
+
+	(void)arg;
+	ck_assert_ok(weft_stream_set_watermarks(s, 0, 8 << 20));
+	while (weft_stream_queued(s) < 4 << 20)
+		write_all(s, block, sizeof block);
+	handled = 1;
+	return 0;
+}
+
+START_TEST(who_lingers_and_is_cut_off_can_be_asked_its_name)
+{
+	struct weft_stream *s, *connection;
+	char name[128];
+
+	start(say_too_much);
+	s = client();
+	snprintf(name, sizeof name, "%s", weft_stream_peername(s));
+	while (handled == 0)
+		turns(1);
+	ck_assert_uint_eq(weft_server_connections(server, &connection, 1), 1);
+	ck_assert(weft_stream_closed(connection));
+	weft_stream_abort(connection);
+	ck_assert_str_eq(weft_stream_sockname(connection), name);
+	weft_stream_free(s);
+	ck_assert_ok(weft_server_close(server, soon_enough()));
+	weft_server_free(server);
+}
+END_TEST
+
 static Suite *
 make_suite(const char *backend)
 {
@@ -167,6 +202,8 @@ make_suite(const char *backend)
 	tcase_add_test(tc, a_handler_may_close_the_server);
 	tcase_add_test(tc, a_handler_may_free_the_server);
 	tcase_add_test(tc, serve_returns_when_the_server_is_closed_and_all_have_ended);
+	tc = test_case(suite, "while bytes are yet to go");
+	tcase_add_test(tc, who_lingers_and_is_cut_off_can_be_asked_its_name);
 	return suite;
 }
 

@@ -14,6 +14,7 @@ struct diary {
 	size_t count, room;
 	int error;              /* connection_lost was told */
 	int lost;
+	char name[128];         /* connection_lost has asked for */
 	int (*made)(struct weft_stream *);
 	int (*data)(struct weft_stream *);
 	int (*eof)(struct weft_stream *);
@@ -90,8 +91,8 @@ lost(struct weft_stream *s, int error, void *arg)
 {
 	struct diary *d = arg;
 
-	(void)s;
 	note(d, 'L');
+	snprintf(d->name, sizeof d->name, "%s", weft_stream_sockname(s));
 	d->lost++;
 	d->error = error;
 }
