@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 #include <weft.h>
 
@@ -115,6 +116,38 @@ line(void)
 		exchange(CONNECTIONS, sizeof sent);
 }
 
+/* A connection to a server that echoes, one message, and the end. A Unix socket:
+ * TCP ports are soon used up. */
+static int
+echo_one(struct weft_stream *stream, void *arg)
+{
+	(void)arg;
+	return echo(stream);
+}
+
+static void
+connect_often(void)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	struct weft_server *server;
+
+	snprintf(address.sun_path, sizeof address.sun_path, "/tmp/weft-guard-%ld",
+	    (long)getpid());
+	server = weft_unix_listen(address.sun_path, NULL);
+	must(server != NULL && weft_server_start(server, echo_one, NULL) == 0);
+	for (long i = 0; i < times; i++) {
+		int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+		must(connect(fd, (struct sockaddr *)&address, sizeof address) == 0 &&
+		    write(fd, sent, MESSAGE) == MESSAGE &&
+		    weft_fd_wait(fd, WEFT_READABLE, WEFT_NEVER) == WEFT_READABLE &&
+		    read(fd, got, MESSAGE) == MESSAGE);
+		weft_fd_close(fd);
+	}
+	must(weft_server_close(server, WEFT_NEVER) == 0);
+	weft_server_free(server);
+}
+
 /* --- fibers */
 
 static int
@@ -192,8 +225,9 @@ main(int argc, char **argv)
 		const char *name;
 		void (*run)(void);
 	} all[] = {
-		{ "echo-64", echo_64 }, { "echo-1", echo_1 }, { "line", line }, { "yield", yield },
-		{ "spawn", spawn }, { "channel", send_receive }, { "deadline", deadline }
+		{ "echo-64", echo_64 }, { "echo-1", echo_1 }, { "line", line },
+		{ "connect", connect_often }, { "yield", yield }, { "spawn", spawn },
+		{ "channel", send_receive }, { "deadline", deadline }
 	};
 	size_t i;
 

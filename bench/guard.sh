@@ -11,7 +11,7 @@
 command -v valgrind >/dev/null || { echo "SKIP: no valgrind"; exit 77; }
 known=$srcdir/bench/guard.txt
 here="$($CC --version | sed "s/^[^ ]* //;q"), $(uname -m)"
-operations="echo-1 echo-64 line yield spawn channel deadline"
+operations="echo-1 echo-64 line connect yield spawn channel deadline"
 
 # count OPERATION TIMES
 count() {
