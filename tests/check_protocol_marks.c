@@ -153,6 +153,32 @@ START_TEST(the_write_that_passes_the_mark_calls_pause_itself)
 }
 END_TEST
 
+static int
+write_joining_and_look(struct weft_stream *s)
+{
+	ck_assert_ok(weft_stream_set_coalescing(s, true));
+	ck_assert_int_eq(weft_stream_write(s, "0", 1, WEFT_NOWAIT), 1);
+	return write_and_look(s);
+}
+
+START_TEST(so_does_a_coalesced_one_that_joins_others)
+{
+	struct weft_stream *s = weft_stream_new(&slow, NULL);
+	struct diary d;
+
+	open_diary(&d, 8);
+	inside_of = &d;
+	d.made = write_joining_and_look;
+	ck_assert_ok(weft_stream_set_watermarks(s, 4, 10));
+	start(&d, s);
+	ck_assert_str_eq(told_inside, "MP");
+	weft_stream_free(s);
+	weft_join(d.fiber, NULL, soon_enough());
+	ck_assert_str_eq(d.text, "MPRL");
+	free(d.bytes);
+}
+END_TEST
+
 /* --- the adapter */
 
 struct reader {
@@ -285,6 +311,7 @@ make_suite(const char *backend)
 	    0, WAYS_BOTH);
 	tcase_add_test(tc, strictly_above_pauses_and_at_or_below_resumes);
 	tcase_add_test(tc, the_write_that_passes_the_mark_calls_pause_itself);
+	tcase_add_test(tc, so_does_a_coalesced_one_that_joins_others);
 	tc = test_case(suite, "adapter");
 	tcase_add_loop_test(tc, the_adapter_feeds_what_comes_and_the_end, 0, WAYS_BOTH);
 	tcase_add_test(tc, the_adapter_feeds_the_error);

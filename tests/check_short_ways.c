@@ -7,6 +7,7 @@
 
 #include "tests/streams.h"
 #include "weft/buffer.h"
+#include "weft/memory.h"
 
 enum { MUCH = 1 << 20, OFTEN = 2000 };
 
@@ -128,7 +129,15 @@ one_write(void)
 	return weft_stream_write(ends[0], "x", 1, WEFT_NEVER) == 1;
 }
 
-static bool (*const shortly[])(void) = { one_byte, one_line, one_write };
+static bool
+one_coalesced(void)
+{
+	ck_assert_ok(weft_stream_set_coalescing(ends[0], true));
+	return one_write();
+}
+
+enum { SHORTLY = 4 };
+static bool (*const shortly[SHORTLY])(void) = { one_byte, one_line, one_write, one_coalesced };
 
 /* 64 operations make a turn: others have had theirs some thirty times. */
 static void
@@ -156,7 +165,39 @@ lets_others_run(int kind, bool (*operation)(void))
 
 START_TEST(who_needs_not_wait_lets_others_run)
 {
-	lets_others_run(_i / 3, shortly[_i % 3]);
+	lets_others_run(_i / SHORTLY, shortly[_i % SHORTLY]);
+}
+END_TEST
+
+/* Not even a mebibyte's worth of operations, but of bytes. */
+START_TEST(who_takes_many_bytes_lets_others_run)
+{
+	enum { LINE = 60000, LINES = 40 };
+	struct weft_stream *s = weft_memory_open();
+	char *bytes = patterned(LINE, 1), *other_half = malloc(LINE);
+	struct weft_fiber *other;
+	const char *line;
+	int i, good = 0;
+
+	memset(bytes, 'x', LINE - 1);
+	bytes[LINE - 1] = '\n';
+	for (i = 0; i < LINES; i++)
+		ck_assert_ok(weft_memory_feed(s, bytes, LINE));
+	ck_assert_ok(weft_stream_set_limit(s, LINES * LINE));
+	ck_assert_gives(weft_stream_fill(s, LINES * LINE, soon_enough()), LINES * LINE);
+	other = begin(count_rounds, NULL);
+	turns(1);
+	rounds = 0;
+	for (i = 0; i < LINES; i++)
+		good += (_i == 0 ? weft_stream_read_line(s, &line, WEFT_NEVER) :
+		    weft_stream_read(s, other_half, LINE, WEFT_NEVER)) == LINE;
+	ck_assert_int_gt(rounds, 0);
+	rounds = -1;
+	ck_assert_int_eq(end(other), 0);
+	ck_assert_int_eq(good, LINES);
+	weft_stream_free(s);
+	free(bytes);
+	free(other_half);
 }
 END_TEST
 
@@ -170,7 +211,9 @@ make_suite(const char *backend)
 	EVERY_KIND(tc, a_small_write_waits_for_the_large_one_that_is_inside);
 	EVERY_KIND(tc, a_read_takes_nothing_from_the_one_that_is_inside);
 	EVERY_KIND(tc, what_is_at_hand_ends_where_it_did_whatever_the_limit_says);
-	tcase_add_loop_test(tc, who_needs_not_wait_lets_others_run, 0, 3 * stream_kind_count);
+	tcase_add_loop_test(tc, who_needs_not_wait_lets_others_run, 0,
+	    SHORTLY * stream_kind_count);
+	tcase_add_loop_test(tc, who_takes_many_bytes_lets_others_run, 0, 2);
 	return suite;
 }
 
