@@ -160,6 +160,17 @@ START_TEST(what_was_full_is_not_tried_before_it_says_so)
 }
 END_TEST
 
+START_TEST(errno_stays_where_a_part_was_taken_before_the_deadline)
+{
+	struct weft_stream *s = counting(&both_ways);
+
+	takes = EAGAIN;
+	ck_assert_ok(weft_stream_set_watermarks(s, 0, 4));
+	ck_assert_gives(weft_stream_write(s, "abcdefgh", 8, weft_after(1)), 4);
+	weft_stream_free(s);
+}
+END_TEST
+
 START_TEST(of_a_stream_that_closes_nothing_is_at_hand)
 {
 	struct weft_stream *s = counting(&both_ways);
@@ -284,6 +295,7 @@ make_suite(const char *backend)
 	tcase_add_loop_test(tc, what_no_answer_could_count_is_einval, 0, 2);
 	tcase_add_test(tc, an_error_that_is_told_once_is_the_streams);
 	tcase_add_test(tc, what_was_full_is_not_tried_before_it_says_so);
+	tcase_add_test(tc, errno_stays_where_a_part_was_taken_before_the_deadline);
 	tcase_add_test(tc, of_a_stream_that_closes_nothing_is_at_hand);
 	tcase_add_loop_test(tc, the_last_who_is_inside_frees_it, 0, 2);
 	tcase_add_test(tc, a_coalesced_write_does_not_pass_the_one_that_is_inside);
