@@ -48,11 +48,8 @@ take(struct weft_stream *s, void *dst, size_t n)
 static WEFT__APART ssize_t
 take_at_hand(struct weft_stream *s, void *dst, size_t n)
 {
-	ssize_t got;
+	ssize_t got = take(s, dst, n);
 
-	if (n > WEFT__AT_HAND_MAX)
-		n = WEFT__AT_HAND_MAX;
-	got = take(s, dst, n);
 	weft__charge_at_hand(s, (size_t)got);
 	return got;
 }
@@ -82,7 +79,7 @@ weft_stream_read(struct weft_stream *s, void *dst, size_t n, int64_t deadline)
 {
 	int error;
 
-	if (weft__input_at_hand(s) && n > 0)
+	if (n - 1 < WEFT__AT_HAND_MAX && weft__input_at_hand(s))
 		return take_at_hand(s, dst, n);
 	error = n == 0 ? EINVAL : weft__stream_enter(s, &s->reading, deadline);
 	if (error != 0)

@@ -101,6 +101,23 @@ START_TEST(a_side_that_it_has_not_got_is_not_tried)
 }
 END_TEST
 
+START_TEST(a_read_gets_all_that_is_there)
+{
+	struct weft_stream *s = weft_memory_open();
+	char *bytes = patterned(MUCH, 5), *got = malloc(2 * MUCH);
+
+	ck_assert_ok(weft_stream_set_limit(s, MUCH));
+	ck_assert_ok(weft_memory_feed(s, bytes, MUCH));
+	ck_assert_gives(weft_stream_fill(s, MUCH, soon_enough()), MUCH);
+	turns(1);
+	ck_assert_gives(weft_stream_read(s, got, 2 * MUCH, soon_enough()), MUCH);
+	ck_assert_mem_eq(got, bytes, MUCH);
+	weft_stream_free(s);
+	free(bytes);
+	free(got);
+}
+END_TEST
+
 START_TEST(to_write_nothing_is_no_try)
 {
 	struct weft_stream *s = counting(&both_ways);
@@ -291,6 +308,7 @@ make_suite(const char *backend)
 
 	(void)backend;
 	tcase_add_loop_test(tc, a_side_that_it_has_not_got_is_not_tried, 0, 2);
+	tcase_add_test(tc, a_read_gets_all_that_is_there);
 	tcase_add_loop_test(tc, to_write_nothing_is_no_try, 0, 2);
 	tcase_add_loop_test(tc, what_no_answer_could_count_is_einval, 0, 2);
 	tcase_add_test(tc, an_error_that_is_told_once_is_the_streams);

@@ -136,8 +136,18 @@ one_coalesced(void)
 	return one_write();
 }
 
-enum { SHORTLY = 4 };
-static bool (*const shortly[SHORTLY])(void) = { one_byte, one_line, one_write, one_coalesced };
+static bool
+one_failure(void)
+{
+	char byte;
+
+	return weft_stream_read(ends[1], &byte, 1, WEFT_NOWAIT) < 0 && errno == EAGAIN;
+}
+
+enum { SHORTLY = 5 };
+static bool (*const shortly[SHORTLY])(void) = {
+	one_byte, one_line, one_write, one_coalesced, one_failure
+};
 
 /* 64 operations make a turn: others have had theirs some thirty times. */
 static void
