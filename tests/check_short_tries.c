@@ -110,6 +110,7 @@ START_TEST(a_read_gets_all_that_is_there)
 	ck_assert_ok(weft_memory_feed(s, bytes, MUCH));
 	ck_assert_gives(weft_stream_fill(s, MUCH, soon_enough()), MUCH);
 	turns(1);
+	ck_assert_fails(weft_stream_read(s, got, 0, soon_enough()), EINVAL);
 	ck_assert_gives(weft_stream_read(s, got, 2 * MUCH, soon_enough()), MUCH);
 	ck_assert_mem_eq(got, bytes, MUCH);
 	weft_stream_free(s);
