@@ -4,9 +4,10 @@
  *
  *     weft__loops   the first of all loops; next_loop leads on
  *     weft__layout  where in them and in their fibers lies what it wants
- *     weft__waits   what a fiber can wait for (dump.c)
+ *     weft__waits   what a fiber can wait for
  *
- * fiber/weft-gdb.py reads them. Nothing here is used while the program runs.
+ * fiber/weft-gdb.py reads them. Of all this a running program uses weft__waits alone,
+ * for weft_dump.
  */
 #include "config.h"
 
@@ -92,6 +93,16 @@ weft__debug_remove(const struct weft_loop *loop)
 		}
 	pthread_mutex_unlock(&lock);
 }
+
+const char *const weft__waits[] = {
+	"something", "its time", "a permit", "the end of fiber %",
+	"input", "output",
+	"a descriptor to be closed", "one of % descriptors",
+	"% members of its scope", "a call on a thread", "signal %", "child process %",
+	"a mutex", "a condition", "a read-write lock", "a semaphore", "an event",
+	"a wait group", "a barrier", "a channel to send", "a channel to receive",
+	"one of several cases", "its turn in a stream", "its server",
+};
 
 /* --- fork */
 

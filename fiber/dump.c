@@ -16,16 +16,6 @@
 #include "fiber/fiber.h"
 #include "weft/loop.h"
 
-const char *const weft__waits[] = {
-	"something", "its time", "a permit", "the end of fiber %",
-	"input", "output",
-	"a descriptor to be closed", "one of % descriptors",
-	"% members of its scope", "a call on a thread", "signal %", "child process %",
-	"a mutex", "a condition", "a read-write lock", "a semaphore", "an event",
-	"a wait group", "a barrier", "a channel to send", "a channel to receive",
-	"one of several cases", "its turn in a stream", "its server",
-};
-
 /* --- addresses */
 
 union address {

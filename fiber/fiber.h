@@ -169,15 +169,13 @@ int weft__join_check(const struct weft_loop *, const struct weft_fiber *);
 int weft__join_finish(struct weft_fiber *);
 
 /* --- debug.c: the list of all loops, for debuggers */
+/* What a fiber waits for, by its WEFT__FOR_. %: the subject. */
+extern const char *const weft__waits[WEFT__FOR_SERVER / WEFT__FOR + 1];
 void weft__debug_add(struct weft_loop *);
 void weft__debug_remove(const struct weft_loop *);
 void weft__debug_before_fork(void);
 void weft__debug_in_parent(void);
 void weft__debug_in_child(struct weft_loop *here);
-
-/* --- dump.c */
-/* What a fiber waits for, by its WEFT__FOR_. %: the subject. */
-extern const char *const weft__waits[];
 
 /* --- overflow.c */
 /* From here on an overflow of a stack is reported. */
