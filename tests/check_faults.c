@@ -186,26 +186,8 @@ struct attempt {
 	int error, k;                   /* what is to fail */
 	int result, why;                /* how it ended */
 	uint64_t turns;
-	bool ended;
-	long blocks, mapped;
+	struct left left;
 };
-
-static pthread_key_t at_the_end;
-
-/* Destructors run in any order: this one puts itself behind the loop's. */
-static void
-count_what_is_left(void *arg)
-{
-	struct attempt *attempt = arg;
-
-	if (!attempt->ended) {
-		attempt->ended = true;
-		pthread_setspecific(at_the_end, arg);
-		return;
-	}
-	attempt->blocks = blocks;
-	attempt->mapped = mapped;
-}
 
 /* Detached fibers end; what those have that are left would be lost. */
 static uint64_t
@@ -225,7 +207,7 @@ attempt_it(void *arg)
 {
 	struct attempt *attempt = arg;
 
-	pthread_setspecific(at_the_end, arg);
+	pthread_setspecific(at_the_end, &attempt->left);
 	failing = attempt->call;
 	error_to_give = attempt->error;
 	countdown = attempt->k;
@@ -308,9 +290,9 @@ START_TEST(whatever_call_fails_it_is_told_and_nothing_is_left_or_spins)
 			    strerror(it.why));
 			ck_assert_msg(it.turns < TURNS, "%d-th %s, %s: it spins", k, name,
 			    text);
-			ck_assert_msg(it.blocks == 0 && it.mapped == 0,
+			ck_assert_msg(it.left.blocks == 0 && it.left.mapped == 0,
 			    "%d-th %s, %s: %ld blocks and %ld mapped bytes are left", k,
-			    name, text, it.blocks, it.mapped);
+			    name, text, it.left.blocks, it.left.mapped);
 			ck_assert_msg(open_descriptors() == before,
 			    "%d-th %s, %s: %d descriptors are left", k, name, text,
 			    open_descriptors() - before);

@@ -135,14 +135,15 @@ write_and_look(struct weft_stream *s)
 	return 0;
 }
 
-START_TEST(the_write_that_passes_the_mark_calls_pause_itself)
+static void
+pause_inside(int (*write)(struct weft_stream *))
 {
 	struct weft_stream *s = weft_stream_new(&slow, NULL);
 	struct diary d;
 
 	open_diary(&d, 8);
 	inside_of = &d;
-	d.made = write_and_look;
+	d.made = write;
 	ck_assert_ok(weft_stream_set_watermarks(s, 4, 10));
 	start(&d, s);
 	ck_assert_str_eq(told_inside, "MP");
@@ -150,6 +151,11 @@ START_TEST(the_write_that_passes_the_mark_calls_pause_itself)
 	weft_join(d.fiber, NULL, soon_enough());
 	ck_assert_str_eq(d.text, "MPRL");
 	free(d.bytes);
+}
+
+START_TEST(the_write_that_passes_the_mark_calls_pause_itself)
+{
+	pause_inside(write_and_look);
 }
 END_TEST
 
@@ -163,19 +169,7 @@ write_joining_and_look(struct weft_stream *s)
 
 START_TEST(so_does_a_coalesced_one_that_joins_others)
 {
-	struct weft_stream *s = weft_stream_new(&slow, NULL);
-	struct diary d;
-
-	open_diary(&d, 8);
-	inside_of = &d;
-	d.made = write_joining_and_look;
-	ck_assert_ok(weft_stream_set_watermarks(s, 4, 10));
-	start(&d, s);
-	ck_assert_str_eq(told_inside, "MP");
-	weft_stream_free(s);
-	weft_join(d.fiber, NULL, soon_enough());
-	ck_assert_str_eq(d.text, "MPRL");
-	free(d.bytes);
+	pause_inside(write_joining_and_look);
 }
 END_TEST
 

@@ -29,26 +29,9 @@ struct attempt {
 	enum fate fate;                 /* of the last */
 	int result;                     /* errno */
 	int descriptors;                /* left, while there is still a loop */
-	bool garbled, ended;
-	long blocks, mapped;
+	bool garbled;
+	struct left left;
 };
-
-static pthread_key_t at_the_end;
-
-/* Destructors run in any order: this one puts itself behind the loop's. */
-static void
-count_what_is_left(void *arg)
-{
-	struct attempt *attempt = arg;
-
-	if (!attempt->ended) {
-		attempt->ended = true;
-		pthread_setspecific(at_the_end, arg);
-		return;
-	}
-	attempt->blocks = blocks;
-	attempt->mapped = mapped;
-}
 
 /* The silent one is given up at last, so that no attempt waits for ever. */
 static int
@@ -84,7 +67,7 @@ attempt_it(void *arg)
 	struct weft_fiber *fiber;
 	struct weft_stream *s;
 
-	pthread_setspecific(at_the_end, arg);
+	pthread_setspecific(at_the_end, &attempt->left);
 	fiber = weft_spawn(give_up_the_silent, NULL);
 	weft_yield();
 	attempt->descriptors = -open_descriptors();
@@ -150,8 +133,8 @@ judge(const struct attempt *it, const char *what)
 	ck_assert_msg(it->result == 0 || makes_sense(it->result, it->error), "%s: %s", what,
 	    strerror(it->result));
 	ck_assert_msg(!it->garbled, "%s: it is connected to something else", what);
-	ck_assert_msg(it->blocks == 0 && it->mapped == 0,
-	    "%s: %ld blocks and %ld mapped bytes are left", what, it->blocks, it->mapped);
+	ck_assert_msg(it->left.blocks == 0 && it->left.mapped == 0,
+	    "%s: %ld blocks and %ld mapped bytes are left", what, it->left.blocks, it->left.mapped);
 	ck_assert_msg(it->descriptors == 0, "%s: %d descriptors are left", what,
 	    it->descriptors);
 	ck_assert_msg(lists_out == 0, "%s: %d lists of addresses are left", what, lists_out);

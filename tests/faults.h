@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -197,6 +198,29 @@ __wrap_munmap(void *at, size_t size)
 {
 	mapped -= (long)size;
 	return __real_munmap(at, size);
+}
+
+/* What a thread has not given back when it has ended. In it:
+ * pthread_setspecific(at_the_end, left), of a key with this destructor. */
+struct left {
+	bool ended;
+	long blocks, mapped;
+};
+static pthread_key_t at_the_end;
+
+/* Destructors run in any order: this one puts itself behind the loop's. */
+static inline void
+count_what_is_left(void *arg)
+{
+	struct left *left = arg;
+
+	if (!left->ended) {
+		left->ended = true;
+		pthread_setspecific(at_the_end, left);
+		return;
+	}
+	left->blocks = blocks;
+	left->mapped = mapped;
 }
 
 #endif
