@@ -7,7 +7,9 @@
  *     madvise   MADV_GUARD_INSTALL, Linux 6.13: a marker in the page table; the
  *               mapping stays whole, so a million are no trouble
  *     mprotect  PROT_NONE: splits the mapping, two more for each guard, within
- *               a budget that leaves the program some of vm.max_map_count
+ *               a budget that leaves the program some of vm.max_map_count.
+ *               (FreeBSD's MAP_GUARD splits it, too, and a trim could not make
+ *               the region whole again by one call)
  *     canary    words below low, looked at when the stack is given back
  */
 #include "config.h"
