@@ -131,8 +131,8 @@ connect_often(void)
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	struct weft_server *server;
 
-	snprintf(address.sun_path, sizeof address.sun_path, "/tmp/weft-guard-%ld",
-	    (long)getpid());
+	snprintf(address.sun_path, sizeof address.sun_path,
+	    "/tmp/weft-guard-%ld-%lld", (long)getpid(), (long long)weft_now());
 	server = weft_unix_listen(address.sun_path, NULL);
 	must(server != NULL && weft_server_start(server, echo_one, NULL) == 0);
 	for (long i = 0; i < times; i++) {

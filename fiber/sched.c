@@ -216,7 +216,7 @@ become(struct weft_loop *loop, struct weft_fiber *next)
 
 /* A cache line, counted from p. (A macro, for gcc 12 leaves out the call of a
  * function that does nothing else.) */
-#define FETCH(p, line) __builtin_prefetch((const char *)(p) + 64 * (line))
+#define FETCH(p, line) __builtin_prefetch((const void *)((uintptr_t)(p) + 64 * (line)))
 #define FETCH_3(p, line) FETCH(p, line), FETCH(p, (line) + 1), FETCH(p, (line) + 2)
 
 /* Where there are so many that the caches do not hold them, each would wait for

@@ -9,6 +9,7 @@
 #include "config.h"
 
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
@@ -98,8 +99,10 @@ echo(struct weft_stream *s, void *arg)
 static void
 listen_here(void)
 {
-	snprintf(path, sizeof path, "/tmp/weft-faults-%d", (int)getpid());
+	snprintf(path, sizeof path, "/tmp/weft-faults-%d-%" PRId64, (int)getpid(), weft_now());
 	server = weft_unix_listen(path, NULL);
+	if (failing < 0)        /* else Check's own malloc may fail */
+		ck_assert_msg(server != NULL, "%s: %s", path, strerror(errno));
 }
 
 /* Whether the client got what it sent. */

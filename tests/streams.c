@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "config.h"
 
+#include <inttypes.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <sys/socket.h>
@@ -41,7 +42,7 @@ open_unix(struct weft_stream *ends[2])
 	char path[64];
 	struct weft_server *server;
 
-	snprintf(path, sizeof path, "/tmp/weft-streams-%d", (int)getpid());
+	snprintf(path, sizeof path, "/tmp/weft-streams-%d-%" PRId64, (int)getpid(), weft_now());
 	server = weft_unix_listen(path, NULL);
 	ck_assert_msg(server != NULL, "%s", weft_stream_error_text(NULL));
 	ends[0] = weft_unix_connect(path, soon_enough());
