@@ -11,7 +11,6 @@
 
 #include <errno.h>
 #include <stddef.h>
-#include <stdlib.h>
 
 #include "lib/stream.h"
 
@@ -39,10 +38,11 @@ hold(struct weft_stream *s, bool on)
 static void
 give_back(struct weft_stream *s)
 {
-	if (s->queue.size == WEFT__BYTES_FIRST)
-		weft__idle_give(&weft__per_loop(s->loop)->queues, s->queue.memory);
-	else
-		free(s->queue.memory);
+	if (s->queue.size != WEFT__BYTES_FIRST) {
+		weft__bytes_free(&s->queue);
+		return;
+	}
+	weft__idle_give(&weft__per_loop(s->loop)->queues, s->queue.memory);
 	s->queue = (struct weft__bytes){ NULL, 0, 0, 0 };
 }
 
